@@ -1,0 +1,53 @@
+// Every limit that a person or a controller can meet. What happens there is told in docs/operating.md.
+
+/** Table ids that both families take: IPv6 refuses more than eight digits (`ip6mr_new_table`, name pim6reg%u). */
+export const TABLE_ID_MIN = 1;
+export const TABLE_ID_MAX = 99_999_999;
+
+/** Vifs of one table and family (MAXVIFS, MAXMIFS in the kernel). */
+export const VIF_LIMIT = 32;
+
+/** Longest interface name (IFNAMSIZ less the final zero). */
+export const INTERFACE_NAME_MAX = 15;
+
+/** Oifs that one rule may name. Wildcards may stand for more. */
+export const OIFS_PER_MROUTE_MAX = 64;
+
+/** Prefixes in a rule's `except`. */
+export const EXCEPTS_PER_MROUTE_MAX = 256;
+
+/** Bytes of a label. */
+export const LABEL_MAX = 256;
+
+/** Bytes of an owner's name. */
+export const OWNER_MAX = 64;
+
+/** Changes of one Apply. */
+export const CHANGES_PER_APPLY_MAX = 100_000;
+
+/** Resources of one table, of all owners. */
+export const RESOURCES_PER_TABLE_MAX = 1_000_000;
+
+/** (source, group) pairs that one membership with prefixes may stand for. */
+export const PAIRS_PER_MEMBERSHIP_MAX = 65_536;
+
+/** Bytes of one message of the API. */
+export const MESSAGE_MAX = 16 * 1024 * 1024;
+
+/** Watches that one agent serves at once. */
+export const WATCHERS_MAX = 256;
+
+/** Changes that one watcher may be behind before it is sent away. */
+export const WATCHER_BACKLOG_MAX = 1_000_000;
+
+/** Changes that an agent remembers, so that a watch can resume. */
+export const HISTORY_MAX = 65_536;
+
+/** (S,G) entries for flows that no rule matches; the least recently used goes first. */
+export const UNMATCHED_FLOWS_MAX = 4_096;
+
+/** Learned (S,G) entries; the least recently used goes first. */
+export const LEARNED_FLOWS_MAX = 65_536;
+
+/** Idle time after which a learned entry goes, in seconds; 0 is never. */
+export const CACHE_TIMEOUT_DEFAULT_S = 60;

@@ -1,0 +1,102 @@
+import { samePrefix, type Family } from './address.js';
+import type { InterfaceKey, InterfaceSettings } from './interface.js';
+import { type Membership, type MembershipKey, formatMembershipKey } from './membership.js';
+import { type Mroute, type MrouteKey, formatMrouteKey } from './mroute.js';
+
+/** Something an owner can ask a table to hold. */
+export type Resource = Mroute | Membership | InterfaceSettings;
+
+/** What identifies a resource in its table. */
+export type ResourceKey = MrouteKey | MembershipKey | InterfaceKey;
+
+/** How far a resource has got. */
+export type State = 'pending' | 'programmed' | 'partial' | 'failed';
+
+/** Something that a resource waits for. */
+export interface Missing {
+  readonly reason: 'INTERFACE_NOT_FOUND' | 'NO_INTERFACE_MATCHES' | 'VIF_LIMIT' | 'FAMILY_UNAVAILABLE';
+  /** Name or wildcard of the interface, as the resource has it. */
+  readonly interface: string;
+}
+
+/** Something that the kernel takes and a person may regret. */
+export interface Warning {
+  readonly code: WarningCode;
+  readonly text: string;
+}
+
+/** The codes are told in docs/operating.md. */
+export type WarningCode =
+  | 'LOOP'
+  | 'LINK_LOCAL_GROUP'
+  | 'SHADOWS'
+  | 'TTL_THRESHOLD_IPV6'
+  | 'RP_FILTER'
+  | 'NO_MULTICAST_FLAG'
+  | 'IPV6_DISABLED'
+  | 'IIF_CONFLICT';
+
+/** How packets of a rule are recognised, and why so. */
+export interface Programming {
+  /** `source-group`: an (S,G) entry. `any-source`: a (*,G) entry. `learned`: (S,G) entries made when the kernel asks. */
+  readonly kind: 'source-group' | 'any-source' | 'learned';
+  /** Why, in a few words; the codes are told in docs/operating.md. */
+  readonly reason: string;
+}
+
+/** A refusal by the kernel. */
+export interface KernelFailure {
+  /** Such as `ENOBUFS`. */
+  readonly code: string;
+  /** Such as `setsockopt(MRT_ADD_MFC)`. */
+  readonly syscall: string;
+  /** A sentence with the cure. */
+  readonly text: string;
+}
+
+/** Where a resource is on its way into the kernel. */
+export interface Status {
+  readonly state: State;
+  readonly missing: readonly Missing[];
+  readonly failure: KernelFailure | undefined;
+  readonly warnings: readonly Warning[];
+  /** Of mroutes with something in the kernel. */
+  readonly programming: Programming | undefined;
+}
+
+/** Text that is equal for equal keys and differs for different ones; for Map keys and for people. */
+export function formatResourceKey(key: ResourceKey): string {
+  switch (key.kind) {
+    case 'mroute':
+      return `mroute ${formatMrouteKey(key)}`;
+    case 'membership':
+      return `membership ${formatMembershipKey(key)}`;
+    case 'interface':
+      return `interface ${key.name}`;
+  }
+}
+
+/** The family of a resource; undefined for an interface's settings, which hold for both. */
+export function resourceFamily(key: ResourceKey): Family | undefined {
+  return key.kind === 'interface' ? undefined : key.group.address.family;
+}
+
+/** Whether two resources want the same, labels included. */
+export function sameResource(a: Resource, b: Resource): boolean {
+  if (formatResourceKey(a.key) !== formatResourceKey(b.key)) return false;
+  if ('oifs' in a && 'oifs' in b) {
+    return (
+      a.deny === b.deny &&
+      a.label === b.label &&
+      a.oifs.length === b.oifs.length &&
+      a.oifs.every((oif, i) => oif.interface === b.oifs[i]?.interface && oif.ttlThreshold === b.oifs[i].ttlThreshold) &&
+      a.except.length === b.except.length &&
+      a.except.every((prefix, i) => {
+        const other = b.except[i];
+        return other !== undefined && samePrefix(prefix, other);
+      })
+    );
+  }
+  if ('ttlThreshold' in a && 'ttlThreshold' in b) return a.ttlThreshold === b.ttlThreshold;
+  return 'label' in a && 'label' in b && a.label === b.label;
+}
