@@ -1,0 +1,111 @@
+// From changes to a step: all of them are checked, and their effects known, before anything changes.
+import type { Change, Effect } from '../../model/change.js';
+import { OIFS_PER_MROUTE_MAX } from '../../model/limits.js';
+import type { Mroute, Oif } from '../../model/mroute.js';
+import { type Resource, type ResourceKey, formatResourceKey } from '../../model/resource.js';
+import { type Difference, type Rib, type Step, effectOf } from './rib.js';
+
+/** A change that the owner's resources do not allow. */
+export class ChangeError extends Error {
+  readonly code: 'NOT_FOUND' | 'TOO_MANY_OIFS';
+  /** Which of the changes. */
+  readonly index: number;
+
+  constructor(code: 'NOT_FOUND' | 'TOO_MANY_OIFS', index: number, message: string) {
+    super(message);
+    this.code = code;
+    this.index = index;
+  }
+}
+
+/** A step and the effect of each change on what the changes before it made. */
+export interface PlannedChanges {
+  readonly step: Step;
+  /** Formatted key and effect of each change, in order. */
+  readonly results: readonly { readonly key: string; readonly effect: Effect }[];
+}
+
+/**
+ * Plans changes of an owner; several of one key take effect in order.
+ *
+ * @throws ChangeError if one is not possible.
+ */
+export function planChanges(rib: Rib, owner: string, changes: readonly Change[]): PlannedChanges {
+  const staged = new Map<string, { key: ResourceKey; resource: Resource | undefined }>();
+  const results: { key: string; effect: Effect }[] = [];
+  for (const [index, change] of changes.entries()) {
+    const resourceKey = keyOf(change);
+    const key = formatResourceKey(resourceKey);
+    const earlier = staged.get(key);
+    const before = earlier === undefined ? rib.get(owner, key) : earlier.resource;
+    const after = applyChange(before, change, owner, index);
+    staged.set(key, { key: resourceKey, resource: after });
+    results.push({ key, effect: effectOf(before, after) });
+  }
+  const differences = new Map<string, Difference>();
+  for (const [key, { key: resourceKey, resource: after }] of staged) {
+    const before = rib.get(owner, key);
+    if (effectOf(before, after) !== 'unchanged') differences.set(key, { key: resourceKey, before, after });
+  }
+  return { step: { owner, differences }, results };
+}
+
+function keyOf(change: Change): ResourceKey {
+  switch (change.action) {
+    case 'put':
+      return change.resource.key;
+    case 'delete':
+      return change.key;
+    case 'add-oifs':
+    case 'remove-oifs':
+      return change.mroute.key;
+  }
+}
+
+function applyChange(before: Resource | undefined, change: Change, owner: string, index: number): Resource | undefined {
+  switch (change.action) {
+    case 'put':
+      return change.resource;
+    case 'delete':
+      if (change.mustExist && before === undefined) throw notFound(change.key, owner, index);
+      return undefined;
+    case 'add-oifs':
+      return before === undefined ? change.mroute : addOifs(asMroute(before), change.mroute.oifs, index);
+    case 'remove-oifs':
+      if (before === undefined) throw notFound(change.mroute.key, owner, index);
+      return removeOifs(asMroute(before), change.mroute.oifs, owner, index);
+  }
+}
+
+function addOifs(mroute: Mroute, added: readonly Oif[], index: number): Mroute {
+  const oifs = new Map(mroute.oifs.map((oif) => [oif.interface, oif]));
+  for (const oif of added) oifs.set(oif.interface, oif);
+  if (oifs.size > OIFS_PER_MROUTE_MAX) {
+    throw new ChangeError(
+      'TOO_MANY_OIFS',
+      index,
+      `the rule would have ${oifs.size} oifs; at most ${OIFS_PER_MROUTE_MAX} are allowed: use a wildcard such as 'eth+'`,
+    );
+  }
+  return { ...mroute, oifs: [...oifs.values()].sort((a, b) => (a.interface < b.interface ? -1 : 1)) };
+}
+
+function removeOifs(mroute: Mroute, removed: readonly Oif[], owner: string, index: number): Mroute {
+  const names = new Set(removed.map((oif) => oif.interface));
+  for (const name of names) {
+    if (!mroute.oifs.some((oif) => oif.interface === name)) {
+      const key = formatResourceKey(mroute.key);
+      throw new ChangeError('NOT_FOUND', index, `'${name}' is not among the oifs of ${key} of owner '${owner}'`);
+    }
+  }
+  return { ...mroute, oifs: mroute.oifs.filter((oif) => !names.has(oif.interface)) };
+}
+
+function asMroute(resource: Resource): Mroute {
+  if (!('oifs' in resource)) throw new Error(`not an mroute: ${formatResourceKey(resource.key)}`);
+  return resource;
+}
+
+function notFound(key: ResourceKey, owner: string, index: number): ChangeError {
+  return new ChangeError('NOT_FOUND', index, `owner '${owner}' has no ${formatResourceKey(key)}; see 'mcctl show'`);
+}

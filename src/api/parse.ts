@@ -1,0 +1,321 @@
+// From the wire to the model: every value is checked here, once, and all that is wrong is told at once.
+import {
+  AddressError,
+  type Prefix,
+  anyPrefix,
+  formatPrefix,
+  isAny,
+  isMulticastPrefix,
+  parsePrefix,
+  addressLength,
+} from '../model/address.js';
+import type { Change } from '../model/change.js';
+import { type InterfaceKey, type InterfaceSettings, isInterfaceName, isWildcard } from '../model/interface.js';
+import {
+  EXCEPTS_PER_MROUTE_MAX,
+  INTERFACE_NAME_MAX,
+  LABEL_MAX,
+  OIFS_PER_MROUTE_MAX,
+  OWNER_MAX,
+  PAIRS_PER_MEMBERSHIP_MAX,
+} from '../model/limits.js';
+import type { Membership, MembershipKey } from '../model/membership.js';
+import type { Mroute, MrouteKey, Oif } from '../model/mroute.js';
+import type { Resource, ResourceKey } from '../model/resource.js';
+import type { Change__Output } from './generated/mcroute/v1/Change.js';
+import type { Interface__Output } from './generated/mcroute/v1/Interface.js';
+import type { InterfaceKey__Output } from './generated/mcroute/v1/InterfaceKey.js';
+import type { Membership__Output } from './generated/mcroute/v1/Membership.js';
+import type { MembershipKey__Output } from './generated/mcroute/v1/MembershipKey.js';
+import type { Mroute__Output } from './generated/mcroute/v1/Mroute.js';
+import type { MrouteKey__Output } from './generated/mcroute/v1/MrouteKey.js';
+import type { Resource__Output } from './generated/mcroute/v1/Resource.js';
+import type { ResourceKey__Output } from './generated/mcroute/v1/ResourceKey.js';
+import { ApiError, type FieldViolation } from './status.js';
+
+/** Violations that one error reports; a request with more of them says how many there are. */
+const VIOLATIONS_SHOWN_MAX = 100;
+
+/** Collects what is wrong with a request. */
+export class Violations {
+  readonly #found: FieldViolation[] = [];
+  #count = 0;
+
+  add(field: string, description: string): undefined {
+    if (++this.#count <= VIOLATIONS_SHOWN_MAX) this.#found.push({ field, description });
+    return undefined;
+  }
+
+  /** @throws ApiError INVALID_FIELD with all that was found, if anything was. */
+  throwIfAny(): void {
+    const [first] = this.#found;
+    if (first === undefined) return;
+    const others = this.#count > 1 ? ` (and ${this.#count - 1} more)` : '';
+    throw new ApiError('INVALID_FIELD', `${first.field}: ${first.description}${others}`, { violations: this.#found });
+  }
+}
+
+/** Parses the changes of an Apply. Throws ApiError INVALID_FIELD. */
+export function parseChanges(wire: readonly Change__Output[]): Change[] {
+  const violations = new Violations();
+  const changes: Change[] = [];
+  for (const [index, change] of wire.entries()) {
+    const parsed = parseChange(change, `changes[${index}]`, violations);
+    if (parsed !== undefined) changes.push(parsed);
+  }
+  violations.throwIfAny();
+  return changes;
+}
+
+/** Parses the resources of one message of a Replace; `offset` is how many came in earlier ones. */
+export function parseResources(wire: readonly Resource__Output[], offset: number, violations: Violations): Resource[] {
+  const resources: Resource[] = [];
+  for (const [index, resource] of wire.entries()) {
+    const parsed = parseResource(resource, `resources[${offset + index}]`, violations);
+    if (parsed !== undefined) resources.push(parsed);
+  }
+  return resources;
+}
+
+/** Checks an owner's name. */
+export function parseOwner(text: string, violations: Violations): string {
+  if (!/^[A-Za-z0-9._@/-]+$/.test(text) || text.length > OWNER_MAX) {
+    violations.add(
+      'owner',
+      `'${text}' is not an owner's name: 1 to ${OWNER_MAX} of letters, digits and . _ - @ /, such as 'cli'`,
+    );
+  }
+  return text;
+}
+
+/** Parses a group address or prefix of a filter. */
+export function parseGroupFilter(text: string, field: string, violations: Violations): Prefix | undefined {
+  return parsePrefixField(text, field, violations);
+}
+
+export function parseResource(wire: Resource__Output, path: string, violations: Violations): Resource | undefined {
+  if (wire.mroute) return parseMroute(wire.mroute, `${path}.mroute`, violations);
+  if (wire.membership) return parseMembership(wire.membership, `${path}.membership`, violations);
+  if (wire.interface) return parseInterface(wire.interface, `${path}.interface`, violations);
+  return violations.add(path, 'is empty or of a kind this agent does not know: set mroute, membership or interface');
+}
+
+function parseChange(wire: Change__Output, path: string, violations: Violations): Change | undefined {
+  if (wire.put) {
+    const resource = parseResource(wire.put, `${path}.put`, violations);
+    return resource && { action: 'put', resource };
+  }
+  if (wire.delete) {
+    const key = parseResourceKey(wire.delete, `${path}.delete`, violations);
+    return key && { action: 'delete', key, mustExist: false };
+  }
+  if (wire.deleteExisting) {
+    const key = parseResourceKey(wire.deleteExisting, `${path}.delete_existing`, violations);
+    return key && { action: 'delete', key, mustExist: true };
+  }
+  if (wire.addOifs) {
+    const mroute = parseMroute(wire.addOifs, `${path}.add_oifs`, violations);
+    return mroute && { action: 'add-oifs', mroute };
+  }
+  if (wire.removeOifs) {
+    const mroute = parseMroute(wire.removeOifs, `${path}.remove_oifs`, violations);
+    return mroute && { action: 'remove-oifs', mroute };
+  }
+  return violations.add(
+    path,
+    'has no action this agent knows: set put, delete, delete_existing, add_oifs or remove_oifs',
+  );
+}
+
+function parseResourceKey(wire: ResourceKey__Output, path: string, violations: Violations): ResourceKey | undefined {
+  if (wire.mroute) return parseMrouteKey(wire.mroute, `${path}.mroute`, violations);
+  if (wire.membership) return parseMembershipKey(wire.membership, `${path}.membership`, violations);
+  if (wire.interface) return parseInterfaceKey(wire.interface, `${path}.interface`, violations);
+  return violations.add(path, 'is empty or of a kind this agent does not know: set mroute, membership or interface');
+}
+
+function parseMroute(wire: Mroute__Output, path: string, violations: Violations): Mroute | undefined {
+  const key = parseMrouteKey(wire.key, `${path}.key`, violations);
+  const oifs = parseOifs(wire, path, violations);
+  const except = parseExcept(wire, key, path, violations);
+  const label = parseLabel(wire.label, `${path}.label`, violations);
+  return key && { key, oifs, except, deny: wire.deny, label };
+}
+
+function parseMrouteKey(wire: MrouteKey__Output | null, path: string, violations: Violations): MrouteKey | undefined {
+  if (wire === null) return violations.add(path, 'is required');
+  const iif = parseInterfaceName(wire.iif, `${path}.iif`, violations, true);
+  const flow = parseFlow(wire, path, violations);
+  if (iif === undefined || flow === undefined) return undefined;
+  return { kind: 'mroute', iif, ...flow };
+}
+
+/** Parses oifs; of one named twice the lower threshold counts, as in a union of rules. */
+function parseOifs(wire: Mroute__Output, path: string, violations: Violations): Oif[] {
+  if (wire.oifs.length > OIFS_PER_MROUTE_MAX) {
+    violations.add(`${path}.oifs`, `has ${wire.oifs.length} oifs; at most ${OIFS_PER_MROUTE_MAX} are allowed`);
+    return [];
+  }
+  const oifs = new Map<string, Oif>();
+  for (const [index, oif] of wire.oifs.entries()) {
+    const field = `${path}.oifs[${index}]`;
+    const name = parseInterfaceName(oif.interface, `${field}.interface`, violations, true);
+    const ttlThreshold = oif._ttlThreshold === undefined ? undefined : oif.ttlThreshold;
+    if (ttlThreshold !== undefined && !isTtlThreshold(ttlThreshold)) {
+      violations.add(`${field}.ttl_threshold`, `${ttlThreshold} is not a TTL threshold: 1 to 254, or unset`);
+    }
+    if (name === undefined) continue;
+    const other = oifs.get(name);
+    const lower = Math.min(other?.ttlThreshold ?? Infinity, ttlThreshold ?? Infinity);
+    oifs.set(name, { interface: name, ttlThreshold: lower === Infinity ? undefined : lower });
+  }
+  return [...oifs.values()].sort((a, b) => (a.interface < b.interface ? -1 : 1));
+}
+
+function parseExcept(wire: Mroute__Output, key: MrouteKey | undefined, path: string, violations: Violations): Prefix[] {
+  if (wire.except.length > EXCEPTS_PER_MROUTE_MAX) {
+    violations.add(
+      `${path}.except`,
+      `has ${wire.except.length} prefixes; at most ${EXCEPTS_PER_MROUTE_MAX} are allowed`,
+    );
+    return [];
+  }
+  const except = new Map<string, Prefix>();
+  for (const [index, text] of wire.except.entries()) {
+    const field = `${path}.except[${index}]`;
+    const prefix = parsePrefixField(text, field, violations);
+    if (prefix === undefined) continue;
+    if (key !== undefined && prefix.address.family !== key.group.address.family) {
+      violations.add(field, `'${text}' is not of the group's family, ${familyName(key.group)}`);
+    }
+    except.set(formatPrefix(prefix), prefix);
+  }
+  return [...except.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, prefix]) => prefix);
+}
+
+function parseMembership(wire: Membership__Output, path: string, violations: Violations): Membership | undefined {
+  const key = parseMembershipKey(wire.key, `${path}.key`, violations);
+  const label = parseLabel(wire.label, `${path}.label`, violations);
+  return key && { key, label };
+}
+
+function parseMembershipKey(
+  wire: MembershipKey__Output | null,
+  path: string,
+  violations: Violations,
+): MembershipKey | undefined {
+  if (wire === null) return violations.add(path, 'is required');
+  const name = parseInterfaceName(wire.interface, `${path}.interface`, violations, false);
+  const flow = parseFlow(wire, path, violations);
+  if (name === undefined || flow === undefined) return undefined;
+  const bits = addressLength(flow.group.address.family);
+  const pairs = 2 ** (bits - flow.group.length) * (isAny(flow.source) ? 1 : 2 ** (bits - flow.source.length));
+  if (pairs > PAIRS_PER_MEMBERSHIP_MAX) {
+    return violations.add(
+      `${path}.group`,
+      `stands for more than ${PAIRS_PER_MEMBERSHIP_MAX} joins: use longer prefixes of group and source`,
+    );
+  }
+  return { kind: 'membership', interface: name, ...flow };
+}
+
+function parseInterface(wire: Interface__Output, path: string, violations: Violations): InterfaceSettings | undefined {
+  const key = parseInterfaceKey(wire.key, `${path}.key`, violations);
+  const ttlThreshold = wire.ttlThreshold === 0 ? 1 : wire.ttlThreshold;
+  if (!isTtlThreshold(ttlThreshold)) {
+    violations.add(`${path}.ttl_threshold`, `${ttlThreshold} is not a TTL threshold: 1 to 254`);
+  }
+  return key && { key, ttlThreshold };
+}
+
+function parseInterfaceKey(
+  wire: InterfaceKey__Output | null,
+  path: string,
+  violations: Violations,
+): InterfaceKey | undefined {
+  if (wire === null) return violations.add(path, 'is required');
+  const name = parseInterfaceName(wire.name, `${path}.name`, violations, false);
+  return name === undefined ? undefined : { kind: 'interface', name };
+}
+
+function parseFlow(
+  wire: { readonly source: string; readonly group: string },
+  path: string,
+  violations: Violations,
+): { source: Prefix; group: Prefix } | undefined {
+  const group = parseGroup(wire.group, `${path}.group`, violations);
+  const source = wire.source === '' ? undefined : parseSource(wire.source, `${path}.source`, violations);
+  if (group === undefined || (wire.source !== '' && source === undefined)) return undefined;
+  const family = group.address.family;
+  if (source !== undefined && source.address.family !== family) {
+    return violations.add(
+      `${path}.source`,
+      `'${wire.source}' and group '${wire.group}' are of different families: both must be IPv4 or both IPv6`,
+    );
+  }
+  return { source: source ?? anyPrefix(family), group };
+}
+
+function parseGroup(text: string, field: string, violations: Violations): Prefix | undefined {
+  const group = parsePrefixField(text, field, violations);
+  if (group === undefined) return undefined;
+  if (!isMulticastPrefix(group)) {
+    const range = group.address.family === 'ipv4' ? '224.0.0.0/4' : 'ff00::/8';
+    return violations.add(field, `'${text}' is not a multicast group: use an address or prefix of ${range}`);
+  }
+  return group;
+}
+
+function parseSource(text: string, field: string, violations: Violations): Prefix | undefined {
+  const source = parsePrefixField(text, field, violations);
+  if (source === undefined) return undefined;
+  if (isMulticastPrefix(source)) {
+    return violations.add(field, `'${text}' is a multicast group; a source is the address of a sender`);
+  }
+  return source;
+}
+
+function parsePrefixField(text: string, field: string, violations: Violations): Prefix | undefined {
+  if (text === '') return violations.add(field, 'is required: an IPv4 or IPv6 address or prefix');
+  try {
+    return parsePrefix(text);
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+    return violations.add(field, `${error.message}: use ADDRESS or ADDRESS/LENGTH, such as 239.1.1.1 or ff3e::/32`);
+  }
+}
+
+function parseInterfaceName(
+  text: string,
+  field: string,
+  violations: Violations,
+  allowsWildcard: boolean,
+): string | undefined {
+  if (text === '') return violations.add(field, 'is required: the name of an interface');
+  if (isWildcard(text) && !allowsWildcard) {
+    return violations.add(field, `'${text}' is a wildcard; here the name of one interface is needed`);
+  }
+  if (text.includes(':')) {
+    return violations.add(field, `'${text}' is an alias: use the interface itself, '${text.split(':')[0] ?? ''}'`);
+  }
+  if (!isInterfaceName(text)) {
+    return violations.add(
+      field,
+      `'${text}' cannot be the name of an interface: 1 to ${INTERFACE_NAME_MAX} bytes without '/' and spaces`,
+    );
+  }
+  return text;
+}
+
+function parseLabel(text: string, field: string, violations: Violations): string {
+  if (Buffer.byteLength(text) > LABEL_MAX) violations.add(field, `is longer than ${LABEL_MAX} bytes`);
+  return text;
+}
+
+function isTtlThreshold(value: number): boolean {
+  return value >= 1 && value <= 254;
+}
+
+function familyName(prefix: Prefix): string {
+  return prefix.address.family === 'ipv4' ? 'IPv4' : 'IPv6';
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { describe, it } from 'node:test';
+
+/** What a part may import: parts of ours (with `type` only their types), packages, modules of Node (`node:` is any). */
+interface Allowed {
+  readonly parts: readonly string[];
+  /** Parts of which only types may be imported. */
+  readonly types?: readonly string[];
+  readonly packages?: readonly string[];
+  readonly node?: readonly string[];
+}
+
+// The architecture. A part is a folder of src/, or one file of it where a file has rights of its own; the longest name
+// counts. Nothing else may be imported.
+const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
+  model: { parts: [] },
+  runtime: { parts: [], packages: ['pino'], node: ['node:fs', 'node:path', 'node:net', 'node:util'] },
+  api: { parts: ['model'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'], node: ['node:url'] },
+  'agent/rib': { parts: ['model'] },
+  'agent/fib': { parts: ['model'], types: ['agent/rib', 'agent/kernel/port'] },
+  'agent/netlink': { parts: ['model'], node: ['node:util'] },
+  'agent/netlink/connection.ts': { parts: ['agent/netlink'], types: ['agent/kernel/native'] },
+  'agent/kernel': { parts: ['model', 'agent/netlink'], node: ['node:fs', 'node:module', 'node:util'] },
+  'agent/kernel/port.ts': { parts: [], types: ['model'] },
+  'agent/service': {
+    parts: ['model', 'api'],
+    types: ['agent/engine', 'agent/kernel/port', 'agent/rib'],
+    packages: ['@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
+    node: ['node:events', 'node:fs', 'node:net', 'node:path', 'node:timers/promises'],
+  },
+  'agent/engine.ts': { parts: ['model', 'agent/rib', 'agent/fib'], types: ['agent/kernel/port'] },
+  agent: { parts: ['agent', 'model', 'runtime'], packages: ['commander'], node: ['node:fs'] },
+  cli: { parts: ['model', 'api'], packages: ['@grpc/grpc-js', 'commander', 'yaml'], node: ['node:'] },
+};
+
+const SRC = join(import.meta.dirname, '../../../src');
+
+interface Import {
+  readonly specifier: string;
+  readonly isTypeOnly: boolean;
+}
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
+  (file) => file.endsWith('.ts') && !file.startsWith('api/generated'),
+);
+
+function importsOf(text: string): Import[] {
+  const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?(?:([^'";]*?)\s+from\s+)?'([^']+)'/gm);
+  return [...statements].map(([, type, names = '', specifier = '']) => ({
+    specifier,
+    isTypeOnly: type !== undefined || hasOnlyTypes(names),
+  }));
+}
+
+/** Whether every name of `{ type A, type B }` is a type. */
+function hasOnlyTypes(names: string): boolean {
+  const inner = /^\{([^}]*)\}$/.exec(names.trim())?.[1];
+  const each = inner?.split(',').map((name) => name.trim()) ?? [];
+  return each.some((name) => name !== '') && each.every((name) => name === '' || name.startsWith('type '));
+}
+
+function isIn(file: string, part: string): boolean {
+  const stem = part.replace(/\.ts$/, '');
+  return file === `${stem}.ts` || file.startsWith(`${part}/`);
+}
+
+function partOf(file: string): string {
+  const parts = Object.keys(MAY_IMPORT).filter((part) => isIn(file, part));
+  return parts.sort((a, b) => b.length - a.length)[0] ?? assert.fail(`${file} is in no part of the table`);
+}
+
+/** Why an import is not allowed; undefined if it is. */
+function objection(file: string, { specifier, isTypeOnly }: Import): string | undefined {
+  const part = partOf(file);
+  const allowed = MAY_IMPORT[part] ?? assert.fail(part);
+  if (specifier.startsWith('node:')) {
+    const isAllowed = allowed.node?.some((name) => name === specifier || name === 'node:') ?? false;
+    return isAllowed ? undefined : `${part} imports ${specifier}`;
+  }
+  if (!specifier.startsWith('.')) {
+    return allowed.packages?.includes(specifier) ? undefined : `${part} imports ${specifier}`;
+  }
+  const target = normalize(relative(SRC, join(SRC, dirname(file), specifier))).replace(/\.js$/, '.ts');
+  const isOwn = isIn(target, dirname(part) === '.' || !part.endsWith('.ts') ? part : dirname(part));
+  const parts = [...allowed.parts, ...(isTypeOnly ? (allowed.types ?? []) : [])];
+  if (isOwn || parts.some((name) => isIn(target, name))) return undefined;
+  return `${part} imports ${partOf(target)} (${specifier}${isTypeOnly ? ', types only' : ''})`;
+}
+
+describe('every file imports only what its part may', () => {
+  for (const file of files) {
+    it(file, () => {
+      const text = readFileSync(join(SRC, file), 'utf8');
+      const objections = importsOf(text).flatMap((item) => objection(file, item) ?? []);
+      assert.deepEqual(objections, []);
+    });
+  }
+});
+
+describe('the check of imports', () => {
+  it('knows a type import from a value import', () => {
+    const [value, type, mixed, allTypes] = importsOf(
+      [
+        "import { a } from './a.js';",
+        "import type { B } from './b.js';",
+        "import { type C, c } from './c.js';",
+        "import { type D } from './d.js';",
+      ].join('\n'),
+    ).map(({ isTypeOnly }) => isTypeOnly);
+    assert.deepEqual([value, type, mixed, allTypes], [false, true, false, true]);
+  });
+
+  it('objects to what the table does not have', () => {
+    assert.match(
+      objection('model/address.ts', { specifier: '../agent/service/watchers.js', isTypeOnly: false }) ?? '',
+      /^model imports agent\/service/,
+    );
+    assert.match(
+      objection('agent/service/watchers.ts', { specifier: '../engine.js', isTypeOnly: false }) ?? '',
+      /engine/,
+    );
+    assert.equal(objection('agent/service/watchers.ts', { specifier: '../engine.js', isTypeOnly: true }), undefined);
+    assert.match(objection('agent/rib/rib.ts', { specifier: 'node:fs', isTypeOnly: false }) ?? '', /node:fs/);
+  });
+});
