@@ -1,0 +1,87 @@
+// mcroute-launch, the first stage of every agent: opens what needs privileges, gives the privileges up, runs the agent.
+// It is a program of its own because capabilities and no_new_privs are per thread, and Node has threads from the start.
+#include <linux/capability.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "capabilities.h"
+#include "launch_descriptors.h"
+#include "launch_directory.h"
+#include "launch_options.h"
+#include "launch_privileges.h"
+#include "launch_realtime.h"
+#include "launch_report.h"
+#include "launch_sockets.h"
+#include "launch_user.h"
+
+namespace {
+
+using namespace mcroute;
+
+[[noreturn]] void runProgram(const std::vector<std::string>& program) {
+  std::vector<char*> arguments;
+  for (const auto& argument : program) arguments.push_back(const_cast<char*>(argument.c_str()));
+  arguments.push_back(nullptr);
+  execvp(arguments[0], arguments.data());
+  throw LaunchError(Reason::execFailed, "cannot run " + program[0] + " as user " + userName(getuid()) + ": " +
+                                            errnoText(errno) + "; give its full path, readable for that user");
+}
+
+/// For `--help` and its like: nothing is opened, and no capability stays.
+[[noreturn]] void launchBare(const LaunchOptions& options) {
+  const Console console(/*isSilent=*/true);
+  const auto descriptors = takeListenDescriptors();
+  dropPrivileges(withinUserNamespace(resolveIdentity(options.user, console), console), 0, console);
+  passListenDescriptors(descriptors);
+  runProgram(options.program);
+}
+
+[[noreturn]] void launchAgent(const LaunchOptions& options) {
+  const Console console(/*isSilent=*/false);
+  auto descriptors = takeListenDescriptors();
+  const auto identity = withinUserNamespace(resolveIdentity(options.user, console), console);
+  openMrouteSockets(options, descriptors, console);
+  const auto directory = chooseRuntimeDirectory(options.runtimeDirectory);
+  if (directory) prepareRuntimeDirectory(*directory, identity, console);
+  allowRealtime(console);
+  dropPrivileges(identity, capabilityBit(CAP_NET_ADMIN), console);
+  if (directory) checkRuntimeDirectory(*directory, console);
+  passListenDescriptors(descriptors);
+  runProgram(options.program);
+}
+
+int launch(const std::vector<std::string>& arguments) {
+  const auto options = parseLaunchOptions(arguments);
+  switch (options.mode) {
+    case LaunchMode::help:
+      return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
+    case LaunchMode::version:
+      return std::puts("mcroute-launch " MCROUTE_VERSION) < 0 ? 1 : 0;
+    case LaunchMode::bare:
+      openStandardDescriptors();
+      launchBare(options);
+    case LaunchMode::agent:
+      openStandardDescriptors();
+      launchAgent(options);
+  }
+  return 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return launch(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  } catch (const LaunchError& error) {
+    sayOnStderr(reasonWord(error.reason()), error.what());
+    return exitStatus(error.reason());
+  } catch (const std::exception& error) {
+    sayOnStderr(reasonWord(Reason::kernelError), error.what());
+    return exitStatus(Reason::kernelError);
+  }
+}
