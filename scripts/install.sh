@@ -1,0 +1,59 @@
+#!/bin/sh
+# Installs what runs: PREFIX/lib/mcroute, readable by everyone, and links to its programs in PREFIX/bin.
+#
+#   install.sh PREFIX          everything must have been built (npm run build)
+#   DESTDIR=FOLDER install.sh PREFIX     below FOLDER, for packages
+set -eu
+
+if [ $# -ne 1 ]; then
+  echo 'usage: install.sh PREFIX' >&2
+  exit 64
+fi
+prefix=$1
+root=$(dirname "$(dirname "$(readlink -f "$0")")")
+lib=${DESTDIR-}$prefix/lib
+bin=${DESTDIR-}$prefix/bin
+cd "$root"
+
+for piece in dist/src native/build/Release/kernel.node native/build/Release/mcroute-launch; do
+  if [ ! -e "$piece" ]; then
+    echo "install.sh: $root/$piece is missing: run \`npm run build\` first" >&2
+    exit 69
+  fi
+done
+packages=$(npm ls --omit=dev --parseable --all --loglevel=error)
+
+umask 022
+mkdir -p "$lib" "$bin"
+# Beside the old tree and then in its place, so that there is never half of one.
+new=$(mktemp -d "$lib/.mcroute.XXXXXX")
+trap 'rm -rf "$new"' EXIT
+
+add() {
+  mkdir -p "$new/$(dirname "$1")"
+  cp -R "$1" "$new/$1"
+}
+add bin
+add dist/src
+add proto
+add native/build/Release/kernel.node
+add native/build/Release/mcroute-launch
+add package.json
+# Sorted: a package comes before those inside of it.
+echo "$packages" | sort | while read -r package; do
+  case $package in
+    "$root"/node_modules/*)
+      package=${package#"$root"/}
+      [ -e "$new/$package" ] || add "$package"
+      ;;
+  esac
+done
+chmod -R u=rwX,go=rX "$new"
+
+rm -rf "$lib/.mcroute.old"
+[ ! -e "$lib/mcroute" ] || mv "$lib/mcroute" "$lib/.mcroute.old"
+mv "$new" "$lib/mcroute"
+rm -rf "$lib/.mcroute.old"
+for program in "$lib"/mcroute/bin/*; do
+  ln -sf "../lib/mcroute/bin/$(basename "$program")" "$bin/"
+done

@@ -1,0 +1,71 @@
+// Installs and builds whatever is missing or out of date.
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './child.mjs';
+
+export const ROOT = join(import.meta.dirname, '..');
+
+/** Brings packages, generated types, native code and JavaScript up to date; ends the process when that fails. */
+export async function prepare({ sanitizer = false } = {}) {
+  if (!isInstalled()) await step('installing packages', ['npm', 'ci', '--no-audit', '--no-fund']);
+  await step('generating types from proto/', [process.execPath, 'scripts/generate.mjs']);
+  await step('building the native addon', [process.execPath, 'scripts/build-native.mjs']);
+  if (sanitizer) {
+    await step('building the native addon with sanitizers', [
+      process.execPath,
+      'scripts/build-native.mjs',
+      '--sanitize',
+    ]);
+  }
+  await compile();
+}
+
+/** npm writes node_modules/.package-lock.json when it is done. */
+function isInstalled() {
+  const installed = join(ROOT, 'node_modules/.package-lock.json');
+  return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
+}
+
+/** tsc, unless its inputs are those of the last time: even when it has nothing to do it takes seconds. */
+async function compile() {
+  const stampFile = join(ROOT, 'dist/.inputs');
+  const stamp = hashSources();
+  if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
+  await step('compiling', [process.execPath, 'node_modules/typescript/bin/tsc']);
+  mkdirSync(join(ROOT, 'dist'), { recursive: true });
+  writeFileSync(stampFile, stamp);
+}
+
+function hashSources() {
+  const sources = ['src', 'test'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(folder, file))
+      .sort(),
+  );
+  const hash = createHash('sha256');
+  for (const file of [...sources, 'tsconfig.json', 'package-lock.json']) {
+    const { mtimeMs, size } = statSync(join(ROOT, file));
+    hash.update(`${file}\0${mtimeMs}\0${size}\0`);
+  }
+  return hash.digest('hex');
+}
+
+/** Runs a tool; says so when it takes long, shows what it said only when it fails. */
+async function step(title, argv) {
+  let isAnnounced = false;
+  const timer = setTimeout(() => {
+    isAnnounced = true;
+    process.stdout.write(`${title} ... `);
+  }, ANNOUNCE_AFTER_MS);
+  const { status, output, seconds } = await run(argv, { cwd: ROOT, quiet: true, limitMs: STEP_LIMIT_MS });
+  clearTimeout(timer);
+  if (isAnnounced) process.stdout.write(`${seconds.toFixed(1)} s\n`);
+  if (status === 0) return;
+  process.stderr.write(`${output}\n${title} failed: \`${argv.join(' ')}\` ended with ${status}\n`);
+  process.exit(1);
+}
+
+const ANNOUNCE_AFTER_MS = 300;
+const STEP_LIMIT_MS = 900_000;

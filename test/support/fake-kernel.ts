@@ -1,0 +1,500 @@
+// A kernel in memory that looks up, forwards and refuses as Linux does (docs/kernel.md), for tests of the core.
+import {
+  type Address,
+  type Family,
+  addressKey,
+  formatPrefix,
+  holds,
+  isHost,
+  isLinkLocalGroup,
+  hostPrefix,
+  samePrefix,
+} from '../../src/model/address.js';
+import type { Link } from '../../src/model/interface.js';
+import { VIF_LIMIT } from '../../src/model/limits.js';
+import type { Mrule } from '../../src/model/mrule.js';
+import type { KernelFailure } from '../../src/model/resource.js';
+import { decideMove, decideUpcall } from '../../src/agent/fib/upcall.js';
+import type {
+  Counters,
+  FlowKey,
+  KernelEvent,
+  KernelPort,
+  LearnedFlow,
+  MfcDumpEntry,
+  Operation,
+  UpcallEvent,
+  UpcallGroup,
+  VifOif,
+  VifRule,
+} from '../../src/agent/kernel/port.js';
+
+/** Bytes that every packet of `send` has. */
+export const PACKET_BYTES = 100;
+
+export interface FakeKernelOptions {
+  readonly table?: number;
+  readonly families?: readonly Family[];
+  readonly links?: readonly Link[];
+}
+
+/** A link that is up and can do multicast. */
+export function fakeLink(ifindex: number, name: string, differing: Partial<Link> = {}): Link {
+  return {
+    ifindex,
+    name,
+    isUp: true,
+    isLoopback: false,
+    hasMulticast: true,
+    hasCarrier: true,
+    masterIfindex: undefined,
+    kind: 'veth',
+    mtu: 1500,
+    ...differing,
+  };
+}
+
+interface Entry {
+  readonly iif: number;
+  /** TTL thresholds by vif; of a (*,G) entry the iif's too. */
+  readonly ttls: ReadonlyMap<number, number>;
+  packets: bigint;
+  wrongIf: bigint;
+}
+
+interface SourceEntry extends Entry {
+  readonly source: Address;
+  readonly group: Address;
+}
+
+/** The (*,G) entries of one group, newest first. */
+interface ProxyList {
+  readonly group: Address;
+  entries: Entry[];
+}
+
+/** One family's table. */
+interface Table {
+  readonly vifs: Map<number, number>;
+  readonly sources: Map<string, SourceEntry>;
+  readonly proxies: Map<string, ProxyList>;
+  readonly upcallRules: Map<string, UpcallGroup>;
+  /** Keys of entries on the upcall thread's list. */
+  readonly learned: Set<string>;
+  /** MRT_PIM: a packet on a vif that is not its entry's iif makes an upcall. */
+  hasWrongVifUpcalls: boolean;
+}
+
+export class FakeKernel implements KernelPort {
+  readonly families: readonly Family[];
+  /** All operations so far that were taken. */
+  readonly applied: Operation[] = [];
+
+  readonly #table: number;
+  readonly #links = new Map<number, Link>();
+  readonly #tables = new Map<Family, Table>();
+  readonly #joins = new Set<string>();
+  readonly #settings = new Map<string, number>();
+  readonly #failures: { readonly op: Operation['op']; readonly code: string }[] = [];
+  #mrules: Mrule[] = [];
+  #upcalls: UpcallEvent[] = [];
+  #handler: (event: KernelEvent) => void = () => undefined;
+
+  constructor(options: FakeKernelOptions = {}) {
+    this.#table = options.table ?? 123;
+    this.families = options.families ?? ['ipv4', 'ipv6'];
+    for (const link of options.links ?? []) this.#links.set(link.ifindex, link);
+    for (const family of this.families) {
+      this.#tables.set(family, {
+        vifs: new Map(),
+        sources: new Map(),
+        proxies: new Map(),
+        upcallRules: new Map(),
+        learned: new Set(),
+        hasWrongVifUpcalls: false,
+      });
+    }
+  }
+
+  apply(operations: readonly Operation[]): readonly (KernelFailure | undefined)[] {
+    return operations.map((operation) => {
+      const injected = this.#failures.findIndex(({ op }) => op === operation.op);
+      const code = injected === -1 ? this.#apply(operation) : this.#failures.splice(injected, 1)[0]?.code;
+      if (code === undefined) this.applied.push(operation);
+      return code === undefined ? undefined : { code, syscall: operation.op, text: `${operation.op}: ${code}` };
+    });
+  }
+
+  setUpcallRules(family: Family, groups: readonly UpcallGroup[]): void {
+    const { upcallRules } = this.#tableOf(family);
+    for (const group of groups) {
+      if (group.rules.length === 0) upcallRules.delete(formatPrefix(group.group));
+      else upcallRules.set(formatPrefix(group.group), group);
+    }
+  }
+
+  setWrongVifUpcalls(family: Family, isOn: boolean): void {
+    this.#tableOf(family).hasWrongVifUpcalls = isOn;
+  }
+
+  drainUpcalls(): readonly UpcallEvent[] {
+    const events = this.#upcalls;
+    this.#upcalls = [];
+    return events;
+  }
+
+  touchLearned(): void {
+    // Nothing is evicted here but by `evict`.
+  }
+
+  readCounters(family: Family, keys: readonly FlowKey[]): readonly (Counters | undefined)[] {
+    const { sources, proxies } = this.#tableOf(family);
+    return keys.map(({ source, group }) => {
+      const entry =
+        source === undefined ? proxies.get(groupKey(group))?.entries[0] : sources.get(flowKey(source, group));
+      if (entry === undefined) return undefined;
+      const { packets, wrongIf } = entry;
+      return { packets, bytes: packets * BigInt(PACKET_BYTES), wrongIf };
+    });
+  }
+
+  listLinks(): readonly Link[] {
+    return [...this.#links.values()];
+  }
+
+  listMrules(): readonly Mrule[] {
+    return [...this.#mrules];
+  }
+
+  listMfc(family: Family): readonly MfcDumpEntry[] {
+    const { sources, proxies, vifs } = this.#tableOf(family);
+    const dump = (source: Address | undefined, group: Address, { iif, ttls }: Entry): MfcDumpEntry => ({
+      source,
+      group,
+      iif: vifs.get(iif),
+      oifs: [...ttls].flatMap(([vif, ttlThreshold]) => {
+        const ifindex = vifs.get(vif);
+        return ifindex === undefined || (source === undefined && vif === iif) ? [] : [{ ifindex, ttlThreshold }];
+      }),
+      isUnresolved: false,
+    });
+    return [
+      ...Array.from(sources.values(), (entry) => dump(entry.source, entry.group, entry)),
+      ...[...proxies.values()].flatMap(({ group, entries }) => entries.map((entry) => dump(undefined, group, entry))),
+    ];
+  }
+
+  readSetting(family: Family, interfaceName: string, setting: 'rp_filter' | 'disable_ipv6'): number | undefined {
+    return this.#settings.get(`${family} ${interfaceName} ${setting}`);
+  }
+
+  setSetting(family: Family, interfaceName: string, setting: 'rp_filter' | 'disable_ipv6', value: number): void {
+    this.#settings.set(`${family} ${interfaceName} ${setting}`, value);
+  }
+
+  flush(): void {
+    for (const { vifs, sources, proxies, learned } of this.#tables.values()) {
+      for (const map of [vifs, sources, proxies, learned]) map.clear();
+    }
+    this.#joins.clear();
+  }
+
+  onEvent(handler: (event: KernelEvent) => void): void {
+    this.#handler = handler;
+  }
+
+  close(): void {
+    this.#handler = () => undefined;
+  }
+
+  // What tests do to it.
+
+  /** The next operation of this kind is refused with the code. */
+  failNext(op: Operation['op'], code: string): void {
+    this.#failures.push({ op, code });
+  }
+
+  /** Adds a link, or changes the one with its ifindex. */
+  setLink(link: Link): void {
+    this.#links.set(link.ifindex, link);
+    this.#handler({ event: 'link', link });
+  }
+
+  renameLink(ifindex: number, name: string): void {
+    const link = this.#links.get(ifindex);
+    if (link !== undefined) this.setLink({ ...link, name });
+  }
+
+  /** The kernel deletes the vifs of the link and forgets its joins, without a word of either. */
+  removeLink(ifindex: number): void {
+    this.#links.delete(ifindex);
+    for (const { vifs } of this.#tables.values()) {
+      for (const [vif, its] of vifs) if (its === ifindex) vifs.delete(vif);
+    }
+    for (const join of this.#joins) if (join.startsWith(`${ifindex} `)) this.#joins.delete(join);
+    this.#handler({ event: 'link-gone', ifindex });
+  }
+
+  /** Someone else adds an mrule. */
+  addMrule(rule: Mrule): void {
+    this.#mrules.push(rule);
+    this.#handler({ event: 'mrule', rule });
+  }
+
+  /** Someone else deletes an mrule. */
+  deleteMrule(rule: Mrule): void {
+    this.#mrules = this.#mrules.filter((each) => !isSameMrule(each, rule));
+    this.#handler({ event: 'mrule-gone', rule });
+  }
+
+  /** Someone else deletes an entry; without a source the newest (*,G) entry of the group. */
+  deleteMfc(source: Address | undefined, group: Address): void {
+    const { sources, proxies } = this.#tableOf(group.family);
+    if (source === undefined) proxies.get(groupKey(group))?.entries.shift();
+    else sources.delete(flowKey(source, group));
+    this.#handler({ event: 'mfc-gone', source, group });
+  }
+
+  /** The upcall thread's list is full and the entry goes. */
+  evict(source: Address, group: Address): void {
+    const table = this.#tableOf(group.family);
+    table.learned.delete(flowKey(source, group));
+    table.sources.delete(flowKey(source, group));
+    this.#tell({ event: 'evicted', source, group });
+  }
+
+  /** Events of the upcall thread were lost: what waits is replaced by all that it has learned. */
+  loseUpcalls(): void {
+    const flows = [...this.#tables.values()].flatMap(({ learned, sources }) =>
+      [...learned].flatMap((key) => {
+        const entry = sources.get(key);
+        return entry === undefined ? [] : [flowOf(entry)];
+      }),
+    );
+    this.#upcalls = [];
+    this.#tell({ event: 'resync', flows });
+  }
+
+  /** The joins that stand, as `ifindex group source`. */
+  joins(): string[] {
+    return [...this.#joins].sort();
+  }
+
+  /** Ifindex by vif number. */
+  vifs(family: Family): ReadonlyMap<number, number> {
+    return this.#tableOf(family).vifs;
+  }
+
+  /** The iifs of the (*,G) entries of the group, oldest first. */
+  proxyOrder(group: Address): number[] {
+    const entries = this.#tableOf(group.family).proxies.get(groupKey(group))?.entries ?? [];
+    return entries.map(({ iif }) => iif).reverse();
+  }
+
+  /**
+   * A packet arrives.
+   *
+   * @returns names of the interfaces on which it leaves, sorted
+   */
+  send(iifName: string, source: Address, group: Address, ttl = 64): string[] {
+    const arrival = this.#arrivalVif(iifName, group);
+    if (arrival === undefined || isLinkLocalGroup(hostPrefix(group))) return [];
+    const { sources } = this.#tableOf(group.family);
+    const found = sources.get(flowKey(source, group)) ?? this.#findProxy(group, arrival);
+    if (found === undefined) {
+      this.#onNoCache(source, group, arrival);
+      const made = sources.get(flowKey(source, group));
+      // The queued packet goes the way of the new entry (`ipmr_cache_resolve`).
+      return made === undefined ? [] : this.#forward(made, arrival, group.family, ttl, undefined);
+    }
+    const isProxy = !('source' in found);
+    if (found.iif !== arrival) this.#onWrongVif(source, group, arrival);
+    return this.#forward(found, arrival, group.family, ttl, isProxy ? arrival : undefined);
+  }
+
+  #forward(entry: Entry, arrival: number, family: Family, ttl: number, exceptVif: number | undefined): string[] {
+    entry.packets += 1n;
+    if (entry.iif !== arrival) {
+      entry.wrongIf += 1n;
+      return [];
+    }
+    const { vifs } = this.#tableOf(family);
+    const names: string[] = [];
+    for (const [vif, threshold] of entry.ttls) {
+      const link = this.#links.get(vifs.get(vif) ?? 0);
+      if (vif !== exceptVif && link?.isUp === true && ttl > threshold) names.push(link.name);
+    }
+    return names.sort();
+  }
+
+  /** The vif on which the table sees the packet; undefined if the interface or the mrules do not bring it there. */
+  #arrivalVif(iifName: string, { family }: Address): number | undefined {
+    const link = [...this.#links.values()].find(({ name, isUp }) => name === iifName && isUp);
+    const [rule] = this.#mrules
+      .filter((each) => each.family === family && each.direction === 'iif' && ['', iifName].includes(each.interface))
+      .sort((a, b) => a.priority - b.priority);
+    if (link === undefined || rule?.table !== this.#table) return undefined;
+    const vifs = [...this.#tableOf(family).vifs].filter(([, ifindex]) => ifindex === link.ifindex);
+    // `ipmr_find_vif` begins with the highest.
+    return vifs.length === 0 ? undefined : Math.max(...vifs.map(([vif]) => vif));
+  }
+
+  /** The first, that is the newest, that has the vif among its ttls (`ipmr_cache_find_any`). */
+  #findProxy(group: Address, arrival: number): Entry | undefined {
+    return this.#tableOf(group.family)
+      .proxies.get(groupKey(group))
+      ?.entries.find(({ ttls }) => ttls.has(arrival));
+  }
+
+  #onNoCache(source: Address, group: Address, arrival: number): void {
+    const { rules, upcallIifs } = this.#upcallRulesOf(group);
+    const entry = decideUpcall(rules, upcallIifs, source, arrival);
+    if (entry !== undefined) this.#learn('learned', { source, group, ...entry }, arrival);
+  }
+
+  #onWrongVif(source: Address, group: Address, arrival: number): void {
+    if (!this.#tableOf(group.family).hasWrongVifUpcalls) return;
+    const entry = decideMove(this.#upcallRulesOf(group).rules, source, arrival);
+    if (entry !== undefined) this.#learn('moved', { source, group, ...entry }, arrival);
+  }
+
+  #learn(event: 'learned' | 'moved', flow: LearnedFlow, arrival: number): void {
+    this.#putSource(flow);
+    this.#tableOf(flow.group.family).learned.add(flowKey(flow.source, flow.group));
+    this.#tell({ event, flow, arrival });
+  }
+
+  #tell(event: UpcallEvent): void {
+    this.#upcalls.push(event);
+    this.#handler({ event: 'upcalls' });
+  }
+
+  #upcallRulesOf(group: Address): { rules: VifRule[]; upcallIifs: number } {
+    const covering = [...this.#tableOf(group.family).upcallRules.values()].filter((each) => holds(each.group, group));
+    const exact = covering.find((each) => isHost(each.group) && samePrefix(each.group, hostPrefix(group)));
+    return { rules: covering.flatMap(({ rules }) => rules), upcallIifs: exact?.upcallIifs ?? 0xffffffff };
+  }
+
+  /** @returns a code if it is refused */
+  #apply(operation: Operation): string | undefined {
+    switch (operation.op) {
+      case 'add-vif':
+        return this.#addVif(operation.family, operation.vif, operation.ifindex);
+      case 'delete-vif':
+        return this.#tableOf(operation.family).vifs.delete(operation.vif) ? undefined : 'EADDRNOTAVAIL';
+      case 'put-mfc': {
+        if (operation.iif >= VIF_LIMIT) return 'ENFILE';
+        this.#putSource(operation);
+        if (operation.isLearned) {
+          this.#tableOf(operation.group.family).learned.add(flowKey(operation.source, operation.group));
+        }
+        return undefined;
+      }
+      case 'delete-mfc': {
+        const { sources, learned } = this.#tableOf(operation.group.family);
+        if (operation.isLearned) learned.delete(flowKey(operation.source, operation.group));
+        return sources.delete(flowKey(operation.source, operation.group)) ? undefined : 'ENOENT';
+      }
+      case 'put-proxy':
+        return this.#putProxy(operation.group, operation.iif, operation.oifs);
+      case 'delete-proxy': {
+        const list = this.#tableOf(operation.group.family).proxies.get(groupKey(operation.group));
+        const index = list?.entries.findIndex(({ iif }) => iif === operation.iif) ?? -1;
+        if (index === -1) return 'ENOENT';
+        list?.entries.splice(index, 1);
+        return undefined;
+      }
+      case 'add-mrule':
+        if (this.#mrules.some((rule) => isSameMrule(rule, operation.rule))) return 'EEXIST';
+        this.#mrules.push(operation.rule);
+        return undefined;
+      case 'delete-mrule': {
+        const before = this.#mrules.length;
+        this.#mrules = this.#mrules.filter((rule) => !isSameMrule(rule, operation.rule));
+        return this.#mrules.length < before ? undefined : 'ENOENT';
+      }
+      case 'join': {
+        if (!this.#links.has(operation.ifindex)) return 'ENODEV';
+        const key = joinKey(operation.ifindex, operation.group, operation.source);
+        if (this.#joins.has(key)) return 'EADDRINUSE';
+        this.#joins.add(key);
+        return undefined;
+      }
+      case 'leave':
+        return this.#joins.delete(joinKey(operation.ifindex, operation.group, operation.source))
+          ? undefined
+          : 'EADDRNOTAVAIL';
+    }
+  }
+
+  #addVif(family: Family, vif: number, ifindex: number): string | undefined {
+    const { vifs } = this.#tableOf(family);
+    if (vif >= VIF_LIMIT) return 'ENFILE';
+    if (vifs.has(vif)) return 'EADDRINUSE';
+    if (!this.#links.has(ifindex)) return 'EADDRNOTAVAIL';
+    vifs.set(vif, ifindex);
+    return undefined;
+  }
+
+  #putSource({ source, group, iif, oifs }: LearnedFlow): void {
+    const { sources } = this.#tableOf(group.family);
+    const key = flowKey(source, group);
+    const { packets = 0n, wrongIf = 0n } = sources.get(key) ?? {};
+    sources.set(key, { source, group, iif, ttls: this.#ttls(group.family, oifs), packets, wrongIf });
+  }
+
+  /** In place if the iif has one; else the newest. */
+  #putProxy(group: Address, iif: number, oifs: readonly VifOif[]): string | undefined {
+    if (iif >= VIF_LIMIT) return 'ENFILE';
+    const { proxies } = this.#tableOf(group.family);
+    const list = proxies.get(groupKey(group)) ?? { group, entries: [] };
+    proxies.set(groupKey(group), list);
+    const index = list.entries.findIndex((entry) => entry.iif === iif);
+    const ttls = this.#ttls(group.family, [...oifs, { vif: iif, ttlThreshold: 1 }]);
+    const { packets = 0n, wrongIf = 0n } = list.entries[index] ?? {};
+    const entry = { iif, ttls, packets, wrongIf };
+    if (index === -1) list.entries.unshift(entry);
+    else list.entries[index] = entry;
+    return undefined;
+  }
+
+  /** Oifs of vifs that are not there are left out (`ipmr_update_thresholds`). */
+  #ttls(family: Family, oifs: readonly VifOif[]): ReadonlyMap<number, number> {
+    const { vifs } = this.#tableOf(family);
+    return new Map(oifs.filter(({ vif }) => vifs.has(vif)).map(({ vif, ttlThreshold }) => [vif, ttlThreshold]));
+  }
+
+  #tableOf(family: Family): Table {
+    const table = this.#tables.get(family);
+    if (table === undefined) throw new Error(`${family} is not there`);
+    return table;
+  }
+}
+
+function flowOf({ source, group, iif, ttls }: SourceEntry): LearnedFlow {
+  const oifs = Array.from(ttls, ([vif, ttlThreshold]) => ({ vif, ttlThreshold }));
+  return { source, group, iif, oifs: oifs.sort((a, b) => a.vif - b.vif) };
+}
+
+function groupKey(group: Address): string {
+  return String(addressKey(group));
+}
+
+function flowKey(source: Address, group: Address): string {
+  return `${addressKey(source)} ${addressKey(group)}`;
+}
+
+function joinKey(ifindex: number, group: Address, source: Address | undefined): string {
+  const sourceText = source === undefined ? '*' : formatPrefix(hostPrefix(source));
+  return `${ifindex} ${formatPrefix(hostPrefix(group))} ${sourceText}`;
+}
+
+function isSameMrule(a: Mrule, b: Mrule): boolean {
+  return (
+    a.family === b.family &&
+    a.direction === b.direction &&
+    a.interface === b.interface &&
+    a.table === b.table &&
+    a.priority === b.priority
+  );
+}

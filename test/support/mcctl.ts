@@ -1,0 +1,53 @@
+// Runs mcctl as people do, as a program of its own.
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { waitForExit } from './wait.js';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+/** How a program ended and what it said. */
+export interface Ended {
+  /** The status, or the name of the signal. */
+  readonly status: number | string;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  /** Variables beside PATH. */
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly stdin?: string;
+}
+
+/** Starts mcctl; its environment is what is given and nothing else. */
+export function startMcctl(words: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
+  const { PATH = '', NODE_V8_COVERAGE } = process.env;
+  const coverage = NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE };
+  const child = spawn(process.execPath, ['--enable-source-maps', MAIN, ...words], {
+    env: { PATH, ...coverage, ...options.environment },
+  });
+  // A program that does not read its input ends before it is written.
+  child.stdin.on('error', () => undefined);
+  child.stdin.end(options.stdin ?? '');
+  return child;
+}
+
+/** Runs mcctl to its end. */
+export async function runMcctl(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const child = startMcctl(words, options);
+  const [stdout, stderr, status] = await Promise.all([
+    textOf(child.stdout),
+    textOf(child.stderr),
+    waitForExit(child, RUN_LIMIT_MS),
+  ]);
+  return { status, stdout, stderr };
+}
+
+/** Longest run of a command, many of which start at once on a small machine. */
+const RUN_LIMIT_MS = 30_000;
+
+async function textOf(stream: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of stream) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, describe, it } from 'node:test';
+import { installTree } from '../support/install-tree.js';
+
+describe('scripts/install.sh', () => {
+  let destination: string;
+  const install = () => {
+    const env = { ...process.env, DESTDIR: destination };
+    execFileSync('sh', [join(installTree(), 'scripts/install.sh'), '/opt/mcroute'], { env, stdio: 'pipe' });
+  };
+  const path = (file: string) => join(destination, 'opt/mcroute', file);
+
+  before(() => {
+    destination = mkdtempSync(join(tmpdir(), 'mcroute-install-'));
+    // A second time, as an upgrade does.
+    install();
+    install();
+  });
+  after(() => {
+    rmSync(destination, { recursive: true, force: true });
+  });
+
+  it('links every program and leaves nothing but the tree', () => {
+    const programs = readdirSync(join(installTree(), 'bin'));
+    assert.ok(programs.includes('mcroute-agent') && programs.includes('mcctl'));
+    assert.deepEqual(readdirSync(path('bin')).sort(), programs.sort());
+    assert.deepEqual(readdirSync(path('lib')), ['mcroute']);
+    for (const program of programs) {
+      assert.equal(realpathSync(path(`bin/${program}`)), realpathSync(path(`lib/mcroute/bin/${program}`)));
+    }
+  });
+
+  it('lets everyone read what root has installed', () => {
+    for (const file of readdirSync(path('lib/mcroute'), { recursive: true, encoding: 'utf8' })) {
+      const stats = statSync(path(`lib/mcroute/${file}`));
+      const wanted = stats.isDirectory() ? 0o755 : 0o444;
+      assert.equal(stats.mode & wanted, wanted, file);
+    }
+    const launcher = statSync(path('lib/mcroute/native/build/Release/mcroute-launch'));
+    assert.equal(launcher.mode & 0o777, 0o755);
+  });
+
+  it('brings the packages that programs need at run time, and no other', () => {
+    const manifest = JSON.parse(readFileSync(join(installTree(), 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+      devDependencies: Record<string, string>;
+    };
+    const imports = Object.keys(manifest.dependencies).map((name) => `await import('${name}');`);
+    execFileSync(process.execPath, ['--input-type=module', '-e', imports.join('\n')], { cwd: path('lib/mcroute') });
+    for (const name of ['typescript', 'eslint', 'fast-check']) {
+      assert.ok(name in manifest.devDependencies && !existsSync(path(`lib/mcroute/node_modules/${name}`)), name);
+    }
+  });
+});
