@@ -1,0 +1,516 @@
+// The only mutable state of an agent, and the only place where it changes: one turn per input.
+//
+//   owners' wishes (rib) + links + learned flows -> fib.plan() -> kernel.apply() -> fib.commit()
+//
+// Everything here is synchronous: nothing can come between reading and writing.
+import type { Address, Family } from '../model/address.js';
+import type { Change, Effect } from '../model/change.js';
+import type { Link } from '../model/interface.js';
+import type { Mrule } from '../model/mrule.js';
+import {
+  type KernelFailure,
+  type Resource,
+  type ResourceKey,
+  type Status,
+  type Warning,
+  formatResourceKey,
+} from '../model/resource.js';
+import { auditMfc, formatEntry } from './fib/audit.js';
+import { Fib } from './fib/fib.js';
+import { IdleFlows } from './fib/idle.js';
+import { interfaceWarnings } from './fib/interface-warnings.js';
+import type { KernelEvent, KernelPort, LearnedFlow, Operation } from './kernel/port.js';
+import { type ChangeError, planChanges } from './rib/apply.js';
+import { type ChangedKeys, History } from './rib/history.js';
+import { Rib, type RibFullError, type Step, type Wish, effectOf, planReplace } from './rib/rib.js';
+
+export interface EngineOptions {
+  readonly table: number;
+  readonly mrulePriority: number;
+  /** Makes `iif` and `oif` rules for the table's interfaces. */
+  readonly makesMrules: boolean;
+  /** `learn`: (*,G) rules are answered by upcalls, with counters per source. */
+  readonly starG: 'kernel' | 'learn';
+  /** Idle time after which a learned entry goes, in ms; 0 is never. */
+  readonly cacheTimeoutMs: number;
+}
+
+/** Something worth a line in the log. */
+export type EngineNote =
+  | { readonly note: 'operation failed'; readonly operation: Operation; readonly failure: KernelFailure }
+  | { readonly note: 'entry was changed by another program'; readonly flow: string }
+  | { readonly note: 'mrule was removed by another program'; readonly rule: Mrule }
+  | { readonly note: 'events were lost'; readonly from: 'netlink' | 'upcalls' }
+  | { readonly note: 'warning'; readonly key: string; readonly warning: Warning };
+
+/** What a request may ask for beside its changes. */
+export interface ApplyOptions {
+  readonly validateOnly: boolean;
+  readonly expectedRevision: bigint | undefined;
+  /** Warnings refuse the request. */
+  readonly strict: boolean;
+}
+
+/** What became of one change. */
+export interface ChangeOutcome {
+  readonly key: string;
+  readonly effect: Effect;
+  readonly warnings: readonly Warning[];
+  /** The owner's entry after it; undefined if there is none, or nothing was done. */
+  readonly entry: EntryView | undefined;
+}
+
+/** A resource as the table holds it. */
+export interface EntryView extends Wish {
+  readonly status: Status;
+  /** Ids of the wishes in the fib. */
+  readonly ids: readonly string[];
+}
+
+/** A request that the table's state does not allow. Rib and change errors come as they are. */
+export class EngineError extends Error {
+  readonly code: 'REVISION_MISMATCH' | 'WARNINGS';
+
+  constructor(code: 'REVISION_MISMATCH' | 'WARNINGS', message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** All that apply and replace throw. */
+export type RequestError = EngineError | ChangeError | RibFullError;
+
+/** Plans of one turn at most; more would mean that the fib never comes to rest. */
+const PLANS_PER_TURN_MAX = 8;
+
+export class Engine {
+  readonly #kernel: KernelPort;
+  readonly #options: EngineOptions;
+  readonly #rib = new Rib();
+  readonly #fib: Fib;
+  readonly #idle = new IdleFlows();
+  readonly #history = new History(1n);
+  readonly #links = new Map<number, Link>();
+  readonly #warned = new Map<string, Set<string>>();
+  #revision = 1n;
+  #isTurnDue = false;
+  #isResyncDue = false;
+  #areMrulesDue = false;
+  #areSettingsDue = false;
+  #isStopped = false;
+  #onChange: (revision: bigint, keys: ChangedKeys) => void = () => undefined;
+  #onNote: (note: EngineNote) => void = () => undefined;
+
+  constructor(kernel: KernelPort, options: EngineOptions) {
+    this.#kernel = kernel;
+    this.#options = options;
+    this.#fib = new Fib({
+      table: options.table,
+      families: kernel.families,
+      mrulePriority: options.mrulePriority,
+      makesMrules: options.makesMrules,
+      starG: options.starG,
+    });
+  }
+
+  /** Counts the changes of the table: of wishes, and of what became of them. */
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  get table(): number {
+    return this.#options.table;
+  }
+
+  get families(): readonly Family[] {
+    return this.#kernel.families;
+  }
+
+  /** Reads the kernel for the first time and begins to listen. */
+  start(): void {
+    this.#kernel.onEvent((event) => {
+      this.#onKernelEvent(event);
+    });
+    this.#readKernel();
+    this.#turn(new Map());
+  }
+
+  /** Removes everything from the kernel, mrules too, and ends. */
+  stop(): void {
+    if (this.#isStopped) return;
+    this.#isStopped = true;
+    this.#kernel.apply(this.#fib.removal());
+    this.#kernel.flush();
+    this.#kernel.close();
+  }
+
+  /** Called after each change with the keys that changed, of wishes or of their states. */
+  onChange(listener: (revision: bigint, keys: ChangedKeys) => void): void {
+    this.#onChange = listener;
+  }
+
+  onNote(listener: (note: EngineNote) => void): void {
+    this.#onNote = listener;
+  }
+
+  /** The keys that changed after a revision; undefined if that is no longer known. */
+  changedAfter(revision: bigint): ChangedKeys | undefined {
+    return revision > this.#revision ? undefined : this.#history.after(revision);
+  }
+
+  /**
+   * Applies changes of an owner, all or none; returns when the kernel has them.
+   *
+   * @throws EngineError, ChangeError, RibFullError; nothing has changed then.
+   */
+  apply(
+    owner: string,
+    changes: readonly Change[],
+    options: ApplyOptions,
+  ): { readonly revision: bigint; readonly results: readonly ChangeOutcome[] } {
+    this.#checkRevision(options.expectedRevision);
+    const { step, results } = planChanges(this.#rib, owner, changes);
+    const warnings = this.#take(step, options);
+    return {
+      revision: this.#revision,
+      results: results.map(({ key, effect }) => ({
+        key,
+        effect,
+        warnings: warnings.get(key) ?? [],
+        entry: options.validateOnly ? undefined : this.entries(key).find((entry) => entry.owners.includes(owner)),
+      })),
+    };
+  }
+
+  /**
+   * Makes an owner's resources exactly these; returns when the kernel has them.
+   *
+   * @throws EngineError, RibFullError; nothing has changed then.
+   */
+  replace(
+    owner: string,
+    resources: readonly Resource[],
+    options: ApplyOptions,
+  ): {
+    readonly revision: bigint;
+    readonly step: Step;
+    readonly effects: Readonly<Record<Effect, number>>;
+    readonly warnings: readonly Warning[];
+  } {
+    this.#checkRevision(options.expectedRevision);
+    const step = planReplace(this.#rib, owner, resources);
+    const warnings = this.#take(step, options);
+    const effects = { unchanged: 0, added: 0, changed: 0, removed: 0 };
+    for (const { before, after } of step.differences.values()) effects[effectOf(before, after)]++;
+    const wanted = new Set(resources.map((resource) => formatResourceKey(resource.key)));
+    effects.unchanged = wanted.size - effects.added - effects.changed;
+    return { revision: this.#revision, step, effects, warnings: [...warnings.values()].flat() };
+  }
+
+  /** Drops all learned entries. Returns how many there were. */
+  flush(): number {
+    this.#drainUpcalls();
+    const flows = this.#learnedFlows();
+    this.#fib.expire(flows);
+    this.#turn(new Map());
+    return flows.length;
+  }
+
+  /** Drops the learned entries that have been idle too long; to be called a few times per timeout. */
+  expireIdle(nowMs: number): void {
+    this.#drainUpcalls();
+    const flows = this.#learnedFlows();
+    const counters = this.#kernel.families.flatMap((family) => {
+      const ofFamily = flows.filter((flow) => flow.group.family === family);
+      return [...this.#kernel.readCounters(family, ofFamily)];
+    });
+    const { idle, active } = this.#idle.inspect(flows, counters, nowMs, this.#options.cacheTimeoutMs);
+    if (active.length > 0) this.#kernel.touchLearned(active);
+    if (idle.length > 0) this.#fib.expire(idle);
+    this.#turn(new Map());
+  }
+
+  /** Compares the kernel with what it should hold and repairs it; tries again what failed. */
+  audit(): void {
+    this.#readKernel();
+    for (const family of this.#kernel.families) this.#auditMfc(family);
+    this.#fib.retryFailed();
+    this.#turn(new Map());
+  }
+
+  /** The upcall thread goes on meanwhile: what it learned until the dump is drained after it. */
+  #auditMfc(family: Family): void {
+    const dump = this.#kernel.listMfc(family);
+    this.#drainUpcalls();
+    const { lost, foreign } = auditMfc(this.#fib.mfc(family), dump, this.#links);
+    for (const { source, group, isChanged } of lost) {
+      // Learned since the dump, and so not in it.
+      if (!isChanged && this.#kernel.readCounters(family, [{ source, group }])[0] !== undefined) continue;
+      this.#onNote({ note: 'entry was changed by another program', flow: formatEntry(source, group) });
+      this.#fib.onMfcGone(source, group);
+    }
+    for (const { source, group } of foreign) {
+      this.#onNote({ note: 'entry was changed by another program', flow: formatEntry(source, group) });
+    }
+    this.#fib.onForeignMfc(foreign);
+  }
+
+  /** The entries of one key: several if owners differ on its content. */
+  entries(key: string): readonly EntryView[] {
+    return this.#rib.wishes(key).map((wish) => {
+      const ids = wish.owners.map((owner) => wishId(owner, key));
+      return { ...wish, ids, status: this.#fib.status(ids[0] ?? '') };
+    });
+  }
+
+  /** The wishes of one key: several if owners differ on its content. */
+  wishes(key: string): readonly Wish[] {
+    return this.#rib.wishes(key);
+  }
+
+  /** The key of a wish in the fib, such as `mfc` names. */
+  keyOf(id: string): ResourceKey | undefined {
+    return this.#rib.wishes(keyOfWishId(id))[0]?.resource.key;
+  }
+
+  /** All keys that somebody wants. */
+  keys(): Iterable<string> {
+    return this.#rib.keys();
+  }
+
+  /** How the interfaces are used, and those that are waited for. */
+  interfaces(): ReturnType<Fib['interfaces']> {
+    return this.#fib.interfaces();
+  }
+
+  /** The mrules of all tables and how they stand to this one. */
+  mrules(): ReturnType<Fib['mrules']> {
+    return this.#fib.mrules();
+  }
+
+  /** The entries that the kernel should hold. */
+  mfc(family: Family): ReturnType<Fib['mfc']> {
+    this.#drainUpcalls();
+    return this.#fib.mfc(family);
+  }
+
+  /** Reads the kernel's counters; undefined where there is no such entry. */
+  readCounters: KernelPort['readCounters'] = (family, keys) => this.#kernel.readCounters(family, keys);
+
+  #checkRevision(expected: bigint | undefined): void {
+    if (expected === undefined || expected === this.#revision) return;
+    throw new EngineError(
+      'REVISION_MISMATCH',
+      `the table is at revision ${this.#revision.toString()}, not ${expected.toString()}: read it again and decide anew`,
+    );
+  }
+
+  /**
+   * Gives a step to the rib and the fib and, unless it was only to be looked at, to the kernel.
+   *
+   * @returns the warnings of what it adds or changes, by formatted key.
+   */
+  #take(step: Step, options: ApplyOptions): ReadonlyMap<string, readonly Warning[]> {
+    const { owner, differences } = step;
+    if (differences.size === 0) return new Map();
+    if (!options.validateOnly) this.#rib.commit(step);
+    for (const [key, { after }] of differences) this.#fib.setWish(wishId(owner, key), after);
+    const warnings = new Map<string, readonly Warning[]>();
+    for (const [key, { after }] of differences) {
+      if (after !== undefined) warnings.set(key, this.#fib.status(wishId(owner, key)).warnings);
+    }
+    const isRefused = options.strict && [...warnings.values()].some((some) => some.length > 0);
+    if (options.validateOnly || isRefused) {
+      for (const [key, { before }] of differences) this.#fib.setWish(wishId(owner, key), before);
+      if (!options.validateOnly) this.#rib.commit(reverse(step));
+    }
+    if (isRefused) throw new EngineError('WARNINGS', describeWarnings(warnings));
+    if (!options.validateOnly) {
+      this.#revision++;
+      this.#turn(new Map([...differences].map(([text, { key }]) => [text, key])));
+    }
+    return warnings;
+  }
+
+  #onKernelEvent(event: KernelEvent): void {
+    switch (event.event) {
+      case 'link':
+        this.#links.set(event.link.ifindex, event.link);
+        this.#fib.setLinks([...this.#links.values()]);
+        break;
+      case 'link-gone':
+        this.#links.delete(event.ifindex);
+        this.#fib.setLinks([...this.#links.values()]);
+        break;
+      case 'mrule':
+        this.#areMrulesDue = true;
+        break;
+      case 'mrule-gone':
+        if (this.#fib.wantsMrule(event.rule)) {
+          this.#onNote({ note: 'mrule was removed by another program', rule: event.rule });
+        }
+        this.#areMrulesDue = true;
+        break;
+      case 'mfc-gone':
+        this.#onMfcGone(event);
+        break;
+      case 'settings':
+        this.#areSettingsDue = true;
+        break;
+      case 'upcalls':
+        break;
+      case 'resync':
+        this.#onNote({ note: 'events were lost', from: 'netlink' });
+        this.#isResyncDue = true;
+        break;
+    }
+    this.#requestTurn();
+  }
+
+  /** The news may be older than what was done since, so the kernel is asked whether the entry is there. */
+  #onMfcGone({ source, group }: { readonly source: Address | undefined; readonly group: Address }): void {
+    if (!this.#fib.hasMfc(source, group)) return;
+    const [counters] = this.#kernel.readCounters(group.family, [{ source, group }]);
+    if (counters !== undefined) return;
+    this.#drainUpcalls();
+    if (!this.#fib.hasMfc(source, group)) return;
+    this.#onNote({
+      note: 'entry was changed by another program',
+      flow: formatEntry(source, group),
+    });
+    this.#fib.onMfcGone(source, group);
+  }
+
+  /** Turns batch what has come: events set state, and one turn follows for all of them. */
+  #requestTurn(): void {
+    if (this.#isTurnDue) return;
+    this.#isTurnDue = true;
+    setImmediate(() => {
+      this.#isTurnDue = false;
+      if (this.#isStopped) return;
+      if (this.#isResyncDue) {
+        this.#isResyncDue = false;
+        this.audit();
+      } else {
+        this.#turn(new Map());
+      }
+    });
+  }
+
+  /** Brings the kernel to what is wanted and tells who listens. `changed`: keys whose wishes have changed. */
+  #turn(changed: Map<string, ResourceKey>): void {
+    if (this.#areMrulesDue) {
+      this.#areMrulesDue = false;
+      this.#fib.setActualMrules(this.#kernel.listMrules());
+    }
+    for (const family of this.#kernel.families) {
+      this.#kernel.setWrongVifUpcalls(family, this.#fib.needsWrongVifUpcalls(family));
+    }
+    this.#drainUpcalls();
+    for (let plans = 0; plans < PLANS_PER_TURN_MAX; plans++) {
+      for (const { family, groups } of this.#fib.takeUpcallGroups()) this.#kernel.setUpcallRules(family, groups);
+      this.#drainUpcalls();
+      const operations = this.#fib.plan();
+      if (operations.length === 0 && !this.#fib.hasWork) break;
+      const results = this.#kernel.apply(operations);
+      this.#fib.commit(operations, results);
+      this.#noteFailures(operations, results);
+      this.#areSettingsDue ||= operations.some(({ op }) => op === 'add-vif');
+    }
+    if (this.#areSettingsDue) this.#readSettings();
+    this.#publish(changed);
+  }
+
+  #publish(changed: Map<string, ResourceKey>): void {
+    const isNewRevision = changed.size === 0;
+    for (const id of this.#fib.takeChangedStatuses()) {
+      const text = keyOfWishId(id);
+      const [wish] = this.#rib.wishes(text);
+      if (wish === undefined) continue;
+      changed.set(text, wish.resource.key);
+      this.#noteWarnings(id, text);
+    }
+    if (changed.size === 0) return;
+    if (isNewRevision) this.#revision++;
+    this.#history.add(this.#revision, changed);
+    this.#onChange(this.#revision, changed);
+  }
+
+  #noteWarnings(id: string, key: string): void {
+    const { warnings } = this.#fib.status(id);
+    const known = this.#warned.get(key);
+    if (warnings.length === 0) {
+      if (known !== undefined) this.#warned.delete(key);
+      return;
+    }
+    const codes = known ?? new Set<string>();
+    for (const warning of warnings) {
+      if (!codes.has(warning.code)) this.#onNote({ note: 'warning', key, warning });
+      codes.add(warning.code);
+    }
+    this.#warned.set(key, codes);
+  }
+
+  #noteFailures(operations: readonly Operation[], results: readonly (KernelFailure | undefined)[]): void {
+    for (const [index, failure] of results.entries()) {
+      const operation = operations[index];
+      if (failure === undefined || operation === undefined || operation.op === 'leave') continue;
+      this.#onNote({ note: 'operation failed', operation, failure });
+    }
+  }
+
+  #drainUpcalls(): void {
+    const events = this.#kernel.drainUpcalls();
+    if (events.length === 0) return;
+    if (events.some((event) => event.event === 'resync')) this.#onNote({ note: 'events were lost', from: 'upcalls' });
+    this.#fib.onUpcalls(events);
+  }
+
+  #learnedFlows(): LearnedFlow[] {
+    return this.#kernel.families.flatMap((family) => [...this.#fib.learnedFlows(family)]);
+  }
+
+  /** Reads links and mrules again, whole. */
+  #readKernel(): void {
+    this.#links.clear();
+    for (const link of this.#kernel.listLinks()) this.#links.set(link.ifindex, link);
+    this.#fib.setLinks([...this.#links.values()]);
+    this.#fib.setActualMrules(this.#kernel.listMrules());
+    this.#areSettingsDue = true;
+  }
+
+  /** Reads the settings of the interfaces in use; only warnings depend on them. */
+  #readSettings(): void {
+    this.#areSettingsDue = false;
+    const ofAll = this.#kernel.readSetting('ipv4', 'all', 'rp_filter') ?? 0;
+    for (const { name, vifs } of this.#fib.interfaces()) {
+      const families = this.families.filter((family) => vifs[family] !== undefined);
+      if (families.length === 0) continue;
+      const rpFilter = Math.max(ofAll, this.#kernel.readSetting('ipv4', name, 'rp_filter') ?? 0);
+      const isIpv6Disabled = this.#kernel.readSetting('ipv6', name, 'disable_ipv6') === 1;
+      this.#fib.setInterfaceWarnings(name, interfaceWarnings({ name, rpFilter, isIpv6Disabled, families }));
+    }
+  }
+}
+
+/** The fib knows wishes by owner and key. Owners have no spaces. */
+function wishId(owner: string, key: string): string {
+  return `${owner} ${key}`;
+}
+
+function keyOfWishId(id: string): string {
+  return id.slice(id.indexOf(' ') + 1);
+}
+
+function reverse(step: Step): Step {
+  const differences = [...step.differences].map(([key, { key: resourceKey, before, after }]) => {
+    return [key, { key: resourceKey, before: after, after: before }] as const;
+  });
+  return { owner: step.owner, differences: new Map(differences) };
+}
+
+function describeWarnings(warnings: ReadonlyMap<string, readonly Warning[]>): string {
+  const all = [...warnings].flatMap(([key, some]) => some.map((warning) => `${key}: ${warning.code}: ${warning.text}`));
+  const rest = all.length > 3 ? ` (and ${all.length - 3} more)` : '';
+  return `refused because of warnings and 'strict': ${all.slice(0, 3).join('; ')}${rest}`;
+}

@@ -1,0 +1,381 @@
+// The kernel port on Linux: MRT sockets and joins through the addon, everything else through rtnetlink.
+import { readFileSync } from 'node:fs';
+import { getSystemErrorMap } from 'node:util';
+import type { Family } from '../../model/address.js';
+import type { Link } from '../../model/interface.js';
+import { LEARNED_FLOWS_MAX, UNMATCHED_FLOWS_MAX } from '../../model/limits.js';
+import type { Mrule } from '../../model/mrule.js';
+import type { KernelFailure } from '../../model/resource.js';
+import {
+  type NetlinkEvent,
+  type NetlinkNotifications,
+  type NetlinkRequests,
+  openNetlinkNotifications,
+  openNetlinkRequests,
+} from '../netlink/connection.js';
+import { linkDumpRequest, parseLink } from '../netlink/link.js';
+import { mfcDumpRequest, parseMfcEntry } from '../netlink/mroute.js';
+import { addMruleRequest, deleteMruleRequest, mruleDumpRequest, parseMrule, plainMrule } from '../netlink/rule.js';
+import { isSystemError, kernelFailure, toKernelFailure } from './errors.js';
+import { MembershipPool } from './membership-pool.js';
+import {
+  type MfcOperation,
+  nativeFamily,
+  packFlowKeys,
+  packMfcRecords,
+  packUpcallGroups,
+  unpackUpcallRecords,
+} from './mfc-records.js';
+import { type MrouteSocket, type NativeAddon, type UpcallStats, type UpcallThread, loadNative } from './native.js';
+import type {
+  Counters,
+  FlowKey,
+  KernelEvent,
+  KernelPort,
+  MfcDumpEntry,
+  Operation,
+  UpcallEvent,
+  UpcallGroup,
+} from './port.js';
+import type { MrtSockets } from './sockets.js';
+
+export interface LinuxKernelOptions {
+  readonly table: number;
+  /** One per family that the kernel has. */
+  readonly sockets: MrtSockets;
+  /** Asks for real-time priority for the thread that answers upcalls. */
+  readonly wantsRealtime: boolean;
+}
+
+/** Events of the upcall thread that wait at most; more are lost and make a resync. */
+const UPCALL_RING_MAX = 16_384;
+
+/** Records of one native call; a call blocks the event loop. */
+const RECORDS_PER_CALL = 1_000;
+
+/** MRT_FLUSH bits: mfc, mfc static, vifs, vifs static. */
+const FLUSH_ALL = 1 | 2 | 4 | 8;
+
+/** Opens the kernel of one table on sockets that own it. Throws system errors; nothing stays open then. */
+export function openLinuxKernel(options: LinuxKernelOptions): LinuxKernel {
+  return new LinuxKernel(loadNative(), options);
+}
+
+export class LinuxKernel implements KernelPort {
+  readonly families: readonly Family[];
+  readonly #addon: NativeAddon;
+  readonly #table: number;
+  readonly #sockets: ReadonlyMap<Family, MrouteSocket>;
+  readonly #upcalls: UpcallThread;
+  readonly #memberships: MembershipPool;
+  readonly #requests: NetlinkRequests;
+  readonly #wrongVif = new Map<Family, boolean>();
+  #notifications: NetlinkNotifications | undefined;
+  #onEvent: (event: KernelEvent) => void = () => undefined;
+  #droppedEvents = 0n;
+
+  constructor(addon: NativeAddon, options: LinuxKernelOptions) {
+    this.#addon = addon;
+    this.#table = options.table;
+    this.families = options.sockets.map(({ family }) => family);
+    this.#sockets = new Map(
+      options.sockets.map(({ family, fd }) => [family, addon.adoptMrouteSocket(nativeFamily(family), fd)]),
+    );
+    this.#memberships = new MembershipPool(addon);
+    this.#requests = openNetlinkRequests(addon);
+    this.#upcalls = addon.startUpcallThread(
+      [...this.#sockets.values()],
+      {
+        unmatchedLimit: UNMATCHED_FLOWS_MAX,
+        learnedLimit: LEARNED_FLOWS_MAX,
+        ringLimit: UPCALL_RING_MAX,
+        realtime: options.wantsRealtime,
+      },
+      () => {
+        this.#onEvent({ event: 'upcalls' });
+      },
+    );
+    // The launcher may have given SCHED_RR to the whole process; only the upcall thread keeps it.
+    addon.dropRealtime([this.#upcalls.tid]);
+  }
+
+  /** Upcalls are answered at real-time priority. */
+  get isRealtime(): boolean {
+    return this.#upcalls.isRealtime;
+  }
+
+  /** Totals of the upcall thread. */
+  upcallStats(): UpcallStats {
+    return this.#upcalls.stats();
+  }
+
+  apply(operations: readonly Operation[]): readonly (KernelFailure | undefined)[] {
+    const results: (KernelFailure | undefined)[] = [];
+    for (let start = 0; start < operations.length;) {
+      const batch = mfcBatch(operations, start);
+      if (batch.length > 0) {
+        results.push(...this.#applyMfc(batch));
+        start += batch.length;
+      } else {
+        const operation = operations[start++];
+        if (operation !== undefined) results.push(this.#attempt(operation));
+      }
+    }
+    return results;
+  }
+
+  setUpcallRules(family: Family, groups: readonly UpcallGroup[]): void {
+    for (let start = 0; start < groups.length; start += RECORDS_PER_CALL) {
+      this.#upcalls.setRules(nativeFamily(family), packUpcallGroups(groups.slice(start, start + RECORDS_PER_CALL)));
+    }
+  }
+
+  setWrongVifUpcalls(family: Family, isOn: boolean): void {
+    if ((this.#wrongVif.get(family) ?? false) === isOn) return;
+    this.#socket(family).setWrongVifUpcalls(isOn);
+    this.#wrongVif.set(family, isOn);
+  }
+
+  drainUpcalls(): readonly UpcallEvent[] {
+    const records = unpackUpcallRecords(this.#upcalls.drain());
+    const { droppedEvents } = this.#upcalls.stats();
+    if (droppedEvents !== this.#droppedEvents) {
+      this.#droppedEvents = droppedEvents;
+      return [{ event: 'resync', flows: this.#learnedFlows() }];
+    }
+    return records.flatMap(({ kind, flow, arrival, errno }): UpcallEvent[] => {
+      switch (kind) {
+        case 'learned':
+        case 'moved':
+          return [{ event: kind, flow, arrival }];
+        case 'evicted':
+          return [{ event: 'evicted', source: flow.source, group: flow.group }];
+        case 'failed':
+          return [
+            {
+              event: 'failed',
+              source: flow.source,
+              group: flow.group,
+              failure: kernelFailure(errorName(errno), 'setsockopt(MRT_ADD_MFC)'),
+            },
+          ];
+        case 'unresolved':
+          return [];
+      }
+    });
+  }
+
+  touchLearned(flows: readonly FlowKey[]): void {
+    for (const family of this.families) {
+      const keys = flows.filter(({ group }) => group.family === family);
+      if (keys.length > 0) this.#upcalls.touch(nativeFamily(family), packFlowKeys(keys));
+    }
+  }
+
+  readCounters(family: Family, keys: readonly FlowKey[]): readonly (Counters | undefined)[] {
+    const words = this.#socket(family).counters(packFlowKeys(keys));
+    return keys.map((_, index) => {
+      const [packets = ABSENT, bytes = 0n, wrongIf = 0n] = words.subarray(index * 3, index * 3 + 3);
+      return packets === ABSENT ? undefined : { packets, bytes, wrongIf };
+    });
+  }
+
+  listLinks(): readonly Link[] {
+    const news = this.#requests.dump(linkDumpRequest(), parseLink);
+    return news.flatMap((item) => (item.event === 'link' ? [item.link] : []));
+  }
+
+  listMrules(): readonly Mrule[] {
+    return this.families.flatMap((family) =>
+      this.#requests.dump(mruleDumpRequest(family), parseMrule).flatMap(({ rule }) => plainMrule(rule) ?? []),
+    );
+  }
+
+  listMfc(family: Family): readonly MfcDumpEntry[] {
+    return this.#requests.dump(mfcDumpRequest(family, this.#table), parseMfcEntry).map(({ entry }) => entry);
+  }
+
+  readSetting(family: Family, interfaceName: string, setting: 'rp_filter' | 'disable_ipv6'): number | undefined {
+    try {
+      const value = readFileSync(`/proc/sys/net/${family}/conf/${interfaceName}/${setting}`, 'latin1');
+      return Number(value);
+    } catch {
+      // Gone with its interface, or not there in this kernel.
+      return undefined;
+    }
+  }
+
+  flush(): void {
+    for (const socket of this.#sockets.values()) socket.flush(FLUSH_ALL);
+    this.#memberships.close();
+  }
+
+  onEvent(handler: (event: KernelEvent) => void): void {
+    this.#onEvent = handler;
+    this.#notifications = openNetlinkNotifications(
+      this.#addon,
+      ['link', 'link-gone', 'mrule', 'mrule-gone', 'mfc-gone', 'netconf'],
+      (events) => {
+        for (const event of events) this.#report(event);
+      },
+    );
+  }
+
+  close(): void {
+    this.#onEvent = () => undefined;
+    this.#notifications?.close();
+    this.#upcalls.stop();
+    this.#memberships.close();
+    this.#requests.close();
+    for (const socket of this.#sockets.values()) socket.close();
+  }
+
+  #socket(family: Family): MrouteSocket {
+    const socket = this.#sockets.get(family);
+    if (socket === undefined) throw new Error(`bug: there is no ${family} socket`);
+    return socket;
+  }
+
+  #attempt(operation: Operation): KernelFailure | undefined {
+    try {
+      this.#run(operation);
+      return undefined;
+    } catch (error) {
+      return isDone(operation, error) ? undefined : toKernelFailure(error);
+    }
+  }
+
+  #run(operation: Operation): void {
+    switch (operation.op) {
+      case 'add-vif':
+        this.#socket(operation.family).addVif(operation.vif, operation.ifindex);
+        return;
+      case 'delete-vif':
+        this.#socket(operation.family).deleteVif(operation.vif);
+        return;
+      case 'add-mrule':
+        this.#requests.execute(addMruleRequest(operation.rule));
+        return;
+      case 'delete-mrule':
+        this.#requests.execute(deleteMruleRequest(operation.rule));
+        return;
+      case 'join':
+        this.#memberships.join(operation.ifindex, operation.group, operation.source);
+        return;
+      case 'leave':
+        this.#memberships.leave(operation.ifindex, operation.group, operation.source);
+        return;
+      case 'put-mfc':
+      case 'delete-mfc':
+      case 'put-proxy':
+      case 'delete-proxy':
+        throw new Error('bug: mfc operations go in batches');
+    }
+  }
+
+  #applyMfc(batch: readonly MfcOperation[]): (KernelFailure | undefined)[] {
+    const [first] = batch;
+    if (first === undefined) return [];
+    const records = packMfcRecords(batch);
+    const { family } = first.group;
+    const errnos = isLearned(first)
+      ? this.#upcalls.applyLearned(nativeFamily(family), records)
+      : this.#socket(family).applyMfc(records);
+    return batch.map((operation, index) => {
+      const errno = errnos[index] ?? 0;
+      // What is to be deleted and is not there is as it should be.
+      if (errno === 0 || (operation.op.startsWith('delete') && errorName(errno) === 'ENOENT')) return undefined;
+      return kernelFailure(errorName(errno), `setsockopt(${SETSOCKOPT[operation.op]})`);
+    });
+  }
+
+  #learnedFlows() {
+    return this.families.flatMap((family) =>
+      unpackUpcallRecords(this.#upcalls.learned(nativeFamily(family))).map(({ flow }) => flow),
+    );
+  }
+
+  #report(event: NetlinkEvent): void {
+    switch (event.event) {
+      case 'link':
+      case 'link-gone':
+        this.#onEvent(event);
+        return;
+      case 'mrule':
+      case 'mrule-gone': {
+        const rule = plainMrule(event.rule);
+        if (rule !== undefined) this.#onEvent({ event: event.event, rule });
+        return;
+      }
+      case 'mfc-gone': {
+        const { table, source, group, isUnresolved } = event.entry;
+        if (table === this.#table && !isUnresolved) this.#onEvent({ event: 'mfc-gone', source, group });
+        return;
+      }
+      case 'resync':
+        this.#onEvent({ event: 'resync' });
+        return;
+      case 'netconf':
+        this.#onEvent({ event: 'settings' });
+        return;
+      case 'mfc':
+      case 'address':
+      case 'address-gone':
+        return;
+    }
+  }
+}
+
+/** Counters of what is not there. */
+const ABSENT = 0xffff_ffff_ffff_ffffn;
+
+const SETSOCKOPT: Readonly<Record<MfcOperation['op'], string>> = {
+  'put-mfc': 'MRT_ADD_MFC',
+  'delete-mfc': 'MRT_DEL_MFC',
+  'put-proxy': 'MRT_ADD_MFC_PROXY',
+  'delete-proxy': 'MRT_DEL_MFC_PROXY',
+};
+
+/** The mfc operations from `start` on that can go to the kernel in one call: of one family, all learned or none. */
+function mfcBatch(operations: readonly Operation[], start: number): MfcOperation[] {
+  const batch: MfcOperation[] = [];
+  for (let index = start; index < operations.length && batch.length < RECORDS_PER_CALL; index++) {
+    const operation = operations[index];
+    if (operation === undefined || !isMfcOperation(operation)) break;
+    const [first] = batch;
+    const isAlike =
+      first === undefined ||
+      (first.group.family === operation.group.family && isLearned(first) === isLearned(operation));
+    if (!isAlike) break;
+    batch.push(operation);
+  }
+  return batch;
+}
+
+function isMfcOperation(operation: Operation): operation is MfcOperation {
+  return operation.op in SETSOCKOPT;
+}
+
+function isLearned(operation: MfcOperation): boolean {
+  return 'isLearned' in operation && operation.isLearned;
+}
+
+/** Whether the kernel refused because it is as it should be already. */
+function isDone(operation: Operation, error: unknown): boolean {
+  if (!isSystemError(error)) return false;
+  switch (operation.op) {
+    case 'add-mrule':
+      return error.code === 'EEXIST';
+    case 'delete-mrule':
+      return error.code === 'ENOENT' || error.code === 'EAFNOSUPPORT';
+    case 'delete-vif':
+      // The kernel removes the vif of an interface that goes by itself (`ipmr_device_event`).
+      return error.code === 'EADDRNOTAVAIL';
+    default:
+      return false;
+  }
+}
+
+function errorName(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`;
+}

@@ -1,0 +1,150 @@
+// mcroute-agent: arguments in, an agent that runs until it is told to end. Started by mcroute-launch.
+import { readFileSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { CACHE_TIMEOUT_DEFAULT_S, TABLE_ID_MAX, TABLE_ID_MIN } from '../model/limits.js';
+import { MRULE_PRIORITY_DEFAULT } from '../model/mrule.js';
+import { EXIT_CODE } from '../runtime/exit-code.js';
+import { takeListenFds } from '../runtime/listen-fds.js';
+import { LOG_LEVELS, type LogLevel, type Logger, openLog } from '../runtime/log.js';
+import { agentSocketPath } from '../runtime/paths.js';
+import { findWrongPrivileges } from '../runtime/privileges.js';
+import { type RunningAgent, startAgent } from './agent.js';
+import { mrtSockets } from './kernel/sockets.js';
+import { notifyReady, notifyStopping } from './notify.js';
+
+interface Arguments {
+  readonly table: number;
+  readonly socket?: string;
+  readonly cacheTimeout: number;
+  readonly starG: 'kernel' | 'learn';
+  readonly mrules: boolean;
+  readonly mrulePriority: number;
+  readonly realtime: boolean;
+  readonly logLevel: LogLevel;
+}
+
+const version = readVersion();
+
+const program = new Command('mcroute-agent')
+  .description('Owns one multicast routing table of the kernel, IPv4 and IPv6, and serves it over gRPC.')
+  .version(version, '-v, --version')
+  .addOption(
+    new Option('-t, --table <id>', `table to own, ${TABLE_ID_MIN} to ${TABLE_ID_MAX}`)
+      .argParser(wholeNumber(TABLE_ID_MIN, TABLE_ID_MAX))
+      .makeOptionMandatory(),
+  )
+  .option('-u, --socket <path>', 'unix socket to serve on (default: TABLE.sock in the runtime directory)')
+  .option('-p, --user <user[:group]>', 'run as this user; done by mcroute-launch before this program starts')
+  .option('--families <list>', 'families to route, such as ipv4 or ipv4,ipv6; done by mcroute-launch')
+  .addOption(
+    new Option('-c, --cache-timeout <seconds>', 'idle time after which learned entries go; 0 is never')
+      .argParser(wholeNumber(0, 86_400))
+      .default(CACHE_TIMEOUT_DEFAULT_S),
+  )
+  .addOption(
+    new Option('--star-g <how>', '(*,G) rules: entries of the kernel, or learned per source by upcalls')
+      .choices(['kernel', 'learn'])
+      .default('kernel'),
+  )
+  .option('--no-mrules', 'make no rules (ip mrule); something else leads the packets to the table')
+  .addOption(
+    new Option('--mrule-priority <n>', 'priority of these rules; lower ones are asked first')
+      .argParser(wholeNumber(1, 32_766))
+      .default(MRULE_PRIORITY_DEFAULT),
+  )
+  .option('--no-realtime', 'answer upcalls at normal priority')
+  .addOption(new Option('-l, --log-level <level>', 'what is logged').choices(LOG_LEVELS).default('notice'))
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage);
+  });
+
+await main(program.parse().opts<Arguments>());
+
+async function main(options: Arguments): Promise<void> {
+  const log = openLog(options.logLevel, { table: options.table });
+  const sockets = mrtSockets(takeListenFds(process.env));
+  if (sockets.length === 0) {
+    fail(
+      log,
+      EXIT_CODE.noPermission,
+      "no MRT socket was handed over: start 'mcroute-agent' from bin/, which opens it before it drops privileges",
+    );
+  }
+  process.umask(0o007);
+  let agent: RunningAgent;
+  try {
+    agent = await startAgent(
+      {
+        table: options.table,
+        mrulePriority: options.mrulePriority,
+        makesMrules: options.mrules,
+        starG: options.starG,
+        cacheTimeoutMs: options.cacheTimeout * 1_000,
+        sockets,
+        socketPath: options.socket ?? agentSocketPath(process.env, options.table),
+        version,
+        wantsRealtime: options.realtime,
+      },
+      log,
+    );
+  } catch (error) {
+    log.fatal({ err: error }, 'the agent could not start');
+    fail(log, exitCodeOf(error), error instanceof Error ? error.message : String(error));
+  }
+  await refuseWrongPrivileges(log, agent);
+  stopOnSignals(log, agent);
+  notifyReady(process.env, options.table);
+  log.info({ families: agent.engine.families, realtime: agent.kernel.isRealtime }, 'ready');
+}
+
+/** Every thread exists by now: each must have CAP_NET_ADMIN and nothing else. */
+async function refuseWrongPrivileges(log: Logger, agent: RunningAgent): Promise<void> {
+  const findings = findWrongPrivileges();
+  if (findings.length === 0) return;
+  log.fatal({ findings }, 'a thread has other privileges than CAP_NET_ADMIN');
+  await agent.stop();
+  fail(log, EXIT_CODE.noPermission, "start 'mcroute-agent' from bin/, which drops all privileges but CAP_NET_ADMIN");
+}
+
+function stopOnSignals(log: Logger, agent: RunningAgent): void {
+  const stop = (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'stopping');
+    notifyStopping(process.env);
+    agent.stop().then(
+      () => process.exit(EXIT_CODE.ok),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'the agent could not stop in order');
+        process.exit(EXIT_CODE.software);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+function fail(log: Logger, code: number, message: string): never {
+  log.flush();
+  process.stderr.write(`mcroute-agent: ${message}\n`);
+  process.exit(code);
+}
+
+function exitCodeOf(error: unknown): number {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EPERM' || code === 'EACCES' || code === 'SOCKET_PERMISSION') return EXIT_CODE.noPermission;
+  if (code === 'SOCKET_IN_USE' || code === 'EADDRINUSE') return EXIT_CODE.unavailable;
+  if (code === 'SOCKET_PATH') return EXIT_CODE.usage;
+  return EXIT_CODE.software;
+}
+
+function wholeNumber(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const value = /^\d+$/.test(text) ? Number(text) : NaN;
+    if (!(value >= min && value <= max)) throw new InvalidArgumentError(`It must be a whole number, ${min} to ${max}.`);
+    return value;
+  };
+}
+
+function readVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,39 @@
+// What a caller is told when a request fails.
+import { ApiError } from '../../api/status.js';
+import type { RequestError } from '../engine.js';
+
+/** The error of the API for a failure; undefined for a bug. */
+export function toApiError(error: unknown): ApiError | undefined {
+  if (error instanceof ApiError) return error;
+  if (!isRequestError(error)) return undefined;
+  switch (error.code) {
+    case 'REVISION_MISMATCH':
+    case 'WARNINGS':
+      return new ApiError(error.code, error.message, { cause: error });
+    case 'RIB_FULL':
+      return new ApiError('RESOURCE_LIMIT', error.message, { cause: error });
+    case 'NOT_FOUND': {
+      const field = `changes[${error.index}]`;
+      return new ApiError('NOT_FOUND', `${field}: ${error.message}`, { metadata: { field }, cause: error });
+    }
+    case 'TOO_MANY_OIFS': {
+      const violation = { field: `changes[${error.index}]`, description: error.message };
+      return new ApiError('INVALID_FIELD', `${violation.field}: ${violation.description}`, {
+        violations: [violation],
+        cause: error,
+      });
+    }
+  }
+}
+
+const CODES: ReadonlySet<string> = new Set<RequestError['code']>([
+  'REVISION_MISMATCH',
+  'WARNINGS',
+  'RIB_FULL',
+  'NOT_FOUND',
+  'TOO_MANY_OIFS',
+]);
+
+function isRequestError(error: unknown): error is RequestError {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && CODES.has(error.code);
+}

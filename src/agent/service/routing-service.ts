@@ -1,0 +1,285 @@
+// RoutingService of proto/: convert, call the engine, convert back. No state of its own.
+import type {
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  sendUnaryData,
+  handleServerStreamingCall,
+} from '@grpc/grpc-js';
+import type { ApplyRequest__Output } from '../../api/generated/mcroute/v1/ApplyRequest.js';
+import type { ApplyResponse } from '../../api/generated/mcroute/v1/ApplyResponse.js';
+import type { FlushRequest__Output } from '../../api/generated/mcroute/v1/FlushRequest.js';
+import type { ListRequest__Output } from '../../api/generated/mcroute/v1/ListRequest.js';
+import type { ListResponse } from '../../api/generated/mcroute/v1/ListResponse.js';
+import type { ReplaceRequest__Output } from '../../api/generated/mcroute/v1/ReplaceRequest.js';
+import type { ReplaceResponse } from '../../api/generated/mcroute/v1/ReplaceResponse.js';
+import type { RoutingServiceHandlers } from '../../api/generated/mcroute/v1/RoutingService.js';
+import { Violations, parseChanges, parseOwner, parseResources } from '../../api/parse.js';
+import { EFFECTS, renderEntry, renderResource, renderWarning } from '../../api/render.js';
+import { ApiError, toStatusObject } from '../../api/status.js';
+import { CHANGES_PER_APPLY_MAX, MESSAGE_MAX, RESOURCES_PER_TABLE_MAX, VIF_LIMIT } from '../../model/limits.js';
+import type { Resource } from '../../model/resource.js';
+import type { Difference } from '../rib/rib.js';
+import type { ApplyOptions, ChangeOutcome, Engine } from '../engine.js';
+import { ruleCounters } from './counters.js';
+import { toApiError } from './errors.js';
+import { parseFilter } from './filter.js';
+import { renderInterfaces, renderMfcEntries, renderMrules } from './kernel-views.js';
+import { writeAll } from './stream.js';
+import type { Watchers } from './watchers.js';
+
+export interface ServiceOptions {
+  readonly engine: Engine;
+  readonly watchers: Watchers;
+  /** Version of the program. */
+  readonly version: string;
+  readonly isRealtime: boolean;
+  /** Called with what only a bug can throw. */
+  readonly onBug: (error: unknown, method: string) => void;
+}
+
+/** Version of proto/mcroute/v1 that is served. */
+const API_VERSION = '1.0.0';
+
+/** Differences that a dry run of Replace shows at most, and warnings of any Replace. */
+const DIFFERENCES_MAX = 10_000;
+const WARNINGS_MAX = 1_000;
+
+/** Makes the handlers of RoutingService. */
+export function routingService(options: ServiceOptions): RoutingServiceHandlers {
+  const { engine, watchers } = options;
+  return {
+    GetCapabilities: unary(options, 'GetCapabilities', () => ({
+      apiVersion: API_VERSION,
+      serverVersion: options.version,
+      table: engine.table,
+      families: engine.families.map((family) => (family === 'ipv4' ? 'FAMILY_IPV4' : 'FAMILY_IPV6')),
+      vifLimit: VIF_LIMIT,
+      changesPerApply: CHANGES_PER_APPLY_MAX,
+      messageBytes: MESSAGE_MAX,
+      realtimeUpcalls: options.isRealtime,
+    })),
+    Apply: unary(options, 'Apply', (request) => apply(engine, request)),
+    Replace: (call, callback) => {
+      replace(options, call, callback);
+    },
+    List: streaming(options, 'List', (call) => list(engine, call)),
+    Watch: streaming(options, 'Watch', (call) => {
+      const after = call.request._afterRevision === undefined ? undefined : BigInt(call.request.afterRevision ?? 0);
+      watchers.add(call, after);
+    }),
+    ListMfc: streaming(options, 'ListMfc', (call) =>
+      writeAll(
+        call,
+        renderMfcEntries(engine, call.request.view === 'VIEW_FULL'),
+        (entries) => ({ entries: [...entries] }),
+        {
+          sendsEmpty: false,
+        },
+      ),
+    ),
+    ListInterfaces: unary(options, 'ListInterfaces', () => ({ interfaces: renderInterfaces(engine) })),
+    ListMrules: unary(options, 'ListMrules', () => ({ mrules: renderMrules(engine) })),
+    Flush: unary(options, 'Flush', (_request: FlushRequest__Output) => ({ dropped: engine.flush() })),
+  };
+}
+
+interface TableRequest {
+  readonly table: number;
+}
+
+function checkTable(engine: Engine, table: number): void {
+  if (table === 0 || table === engine.table) return;
+  throw new ApiError(
+    'TABLE_NOT_FOUND',
+    `this agent serves table ${engine.table}, not ${table}: ask that table's agent`,
+    {
+      metadata: { table: String(engine.table) },
+    },
+  );
+}
+
+/** The error that a caller gets; a bug is reported and told as INTERNAL. */
+function failure(options: ServiceOptions, method: string, error: unknown): ApiError {
+  const known = toApiError(error);
+  if (known !== undefined) return known;
+  options.onBug(error, method);
+  return new ApiError('INTERNAL', `${method} failed because of a bug; the agent's log has more`);
+}
+
+function unary<Request extends TableRequest, Response>(
+  options: ServiceOptions,
+  method: string,
+  handle: (request: Request) => Response,
+) {
+  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+    let response: Response;
+    try {
+      checkTable(options.engine, call.request.table);
+      response = handle(call.request);
+    } catch (error) {
+      callback(toStatusObject(failure(options, method, error)));
+      return;
+    }
+    callback(null, response);
+  };
+}
+
+function streaming<Request extends TableRequest, Response>(
+  options: ServiceOptions,
+  method: string,
+  handle: (call: ServerWritableStream<Request, Response>) => Promise<void> | void,
+): handleServerStreamingCall<Request, Response> {
+  const run = async (call: ServerWritableStream<Request, Response>) => {
+    try {
+      checkTable(options.engine, call.request.table);
+      await handle(call);
+    } catch (error) {
+      if (!call.cancelled) call.emit('error', toStatusObject(failure(options, method, error)));
+    }
+  };
+  return (call) => {
+    // run() catches everything itself.
+    void run(call);
+  };
+}
+
+function apply(engine: Engine, request: ApplyRequest__Output): ApplyResponse {
+  const violations = new Violations();
+  const owner = parseOwner(request.owner, violations);
+  violations.throwIfAny();
+  if (request.changes.length > CHANGES_PER_APPLY_MAX) {
+    throw new ApiError(
+      'RESOURCE_LIMIT',
+      `${request.changes.length} changes are more than the ${CHANGES_PER_APPLY_MAX} of one Apply: use Replace, or several Applies`,
+    );
+  }
+  const { revision, results } = engine.apply(owner, parseChanges(request.changes), applyOptions(request));
+  return {
+    revision: revision.toString(),
+    results: results.map((result, index) => renderResult(result, request.changes[index]?.id ?? '0')),
+  };
+}
+
+function renderResult({ effect, warnings, entry }: ChangeOutcome, id: string) {
+  return {
+    id,
+    effect: EFFECTS[effect],
+    entry: entry === undefined ? null : renderEntry(entry.resource, entry.owners, entry.status),
+    warnings: warnings.map(renderWarning),
+  };
+}
+
+function applyOptions(request: {
+  readonly validateOnly: boolean;
+  readonly strict: boolean;
+  readonly _expectedRevision?: 'expectedRevision';
+  readonly expectedRevision?: string;
+}): ApplyOptions {
+  return {
+    validateOnly: request.validateOnly,
+    strict: request.strict,
+    expectedRevision: request._expectedRevision === undefined ? undefined : BigInt(request.expectedRevision ?? '0'),
+  };
+}
+
+/** Collects what the client sends; the wish takes effect as a whole when it half-closes. */
+function replace(
+  options: ServiceOptions,
+  call: ServerReadableStream<ReplaceRequest__Output, ReplaceResponse>,
+  callback: sendUnaryData<ReplaceResponse>,
+): void {
+  const violations = new Violations();
+  const resources: Resource[] = [];
+  let received = 0;
+  let first: ReplaceRequest__Output | undefined;
+  let isAnswered = false;
+  const refuse = (error: unknown) => {
+    if (isAnswered) return;
+    isAnswered = true;
+    resources.length = 0;
+    callback(toStatusObject(failure(options, 'Replace', error)));
+  };
+  call.on('data', (request: ReplaceRequest__Output) => {
+    if (isAnswered) return;
+    try {
+      first ??= checkFirst(options.engine, request, violations);
+      resources.push(...parseResources(request.resources, received, violations));
+      received += request.resources.length;
+      if (received > RESOURCES_PER_TABLE_MAX) {
+        throw new ApiError(
+          'RESOURCE_LIMIT',
+          `more than ${RESOURCES_PER_TABLE_MAX} resources are more than a table holds`,
+        );
+      }
+    } catch (error) {
+      refuse(error);
+    }
+  });
+  call.on('end', () => {
+    if (isAnswered) return;
+    try {
+      if (first === undefined) throw new ApiError('INVALID_FIELD', 'owner: is required in the first message');
+      violations.throwIfAny();
+      const response = replaceOwner(options.engine, first, resources);
+      isAnswered = true;
+      callback(null, response);
+    } catch (error) {
+      refuse(error);
+    }
+  });
+  call.on('cancelled', () => {
+    isAnswered = true;
+    resources.length = 0;
+  });
+  // A broken stream is the client's affair; what it had sent has no effect.
+  call.on('error', () => undefined);
+}
+
+function checkFirst(engine: Engine, request: ReplaceRequest__Output, violations: Violations): ReplaceRequest__Output {
+  checkTable(engine, request.table);
+  parseOwner(request.owner, violations);
+  return request;
+}
+
+function replaceOwner(
+  engine: Engine,
+  request: ReplaceRequest__Output,
+  resources: readonly Resource[],
+): ReplaceResponse {
+  const { revision, step, effects, warnings } = engine.replace(request.owner, resources, applyOptions(request));
+  const differences = request.validateOnly ? [...step.differences.values()].slice(0, DIFFERENCES_MAX) : [];
+  return {
+    revision: revision.toString(),
+    ...effects,
+    differences: differences.map(renderDifference),
+    warnings: warnings.slice(0, WARNINGS_MAX).map(renderWarning),
+  };
+}
+
+function renderDifference({ before, after }: Difference) {
+  return {
+    before: before === undefined ? null : renderResource(before),
+    after: after === undefined ? null : renderResource(after),
+  };
+}
+
+/** Takes all entries before the first is sent, so that they are of one revision. */
+async function list(engine: Engine, call: ServerWritableStream<ListRequest__Output, ListResponse>): Promise<void> {
+  const passes = parseFilter(call.request.filter);
+  const revision = engine.revision.toString();
+  const views = [...engine.keys()].flatMap((key) => engine.entries(key).filter(passes));
+  const counters = call.request.view === 'VIEW_FULL' ? ruleCounters(engine) : undefined;
+  await writeAll(
+    call,
+    views,
+    (some) => ({
+      revision,
+      entries: some.map((view) => ({
+        ...renderEntry(view.resource, view.owners, view.status),
+        counters: counters?.of(view) ?? null,
+      })),
+    }),
+    { sendsEmpty: true },
+  );
+}
