@@ -360,7 +360,8 @@ export class Engine {
       case 'upcalls':
         break;
       case 'resync':
-        this.#onNote({ note: 'events were lost', from: 'netlink' });
+        // The news of entries overflow when many are deleted at once, which is nothing to worry about.
+        if (event.of === 'all') this.#onNote({ note: 'events were lost', from: 'netlink' });
         this.#isResyncDue = true;
         break;
     }

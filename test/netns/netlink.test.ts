@@ -243,5 +243,25 @@ for (const family of FAMILIES) {
       }
       await news.wait('mfc gone', (event) => event.event === 'mfc-gone' && event.entry.source === undefined);
     });
+
+    it('news that nobody asked for fills no buffer, however much it is', async () => {
+      using news = listen(['mfc-gone']);
+      const socket = addon.openMrouteSocket(native, TABLE);
+      try {
+        socket.addVif(0, 1010);
+        const puts = Array.from({ length: 5_000 }, (_, index) => {
+          const from = family === 'ipv4' ? [index + 1, 0, 0, 0] : [0x20010db8, 0, 0, index + 1];
+          const to = Array.from({ length: 4 }, (_word, at) => group.words[at] ?? 0);
+          return [MFC_OPERATION.put, 0, ...from, ...to, ...new Array<number>(8).fill(0)];
+        });
+        assert.ok(socket.applyMfc(Uint32Array.from(puts.flat())).every((errno) => errno === 0));
+        const last = puts.at(-1) ?? [];
+        socket.applyMfc(Uint32Array.from([MFC_OPERATION.delete, ...last.slice(1)]));
+        const first = await news.wait('anything', () => true);
+        assert.equal(first.event, 'mfc-gone');
+      } finally {
+        socket.close();
+      }
+    });
   });
 }

@@ -46,12 +46,17 @@ export class FakeNetlinkSocket implements NetlinkSocket {
   readonly sent: NetlinkMessage[] = [];
   readonly groups: number[] = [];
   readonly incoming: Incoming[] = [];
+  acceptedTypes: readonly number[] = [];
   isClosed = false;
   /** A group that cannot be joined. */
   refusedGroup: number | undefined;
   /** Told of each request, to fill `incoming`. */
   onRequest: (request: NetlinkMessage) => void = () => undefined;
   #onReadable: () => void = () => undefined;
+
+  acceptTypes(types: readonly number[]): void {
+    this.acceptedTypes = types;
+  }
 
   joinGroup(group: number): void {
     if (group === this.refusedGroup) throw new Error('refused');

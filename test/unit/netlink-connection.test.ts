@@ -297,3 +297,8 @@ void it('a handler may close what calls it', { skip: skipRecorded }, async () =>
   assert.ok(socket.isClosed);
   assert.equal(heard.events.length, 64, 'and hears no more');
 });
+
+void it('the kernel is told which messages are wanted, so that the others cost nothing', () => {
+  listen(['link', 'mfc-gone']);
+  assert.deepEqual(socket.acceptedTypes, [16, 25]);
+});

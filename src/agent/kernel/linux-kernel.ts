@@ -14,6 +14,7 @@ import {
   openNetlinkRequests,
 } from '../netlink/connection.js';
 import { linkDumpRequest, parseLink } from '../netlink/link.js';
+import type { NewsKind } from '../netlink/news.js';
 import { mfcDumpRequest, parseMfcEntry } from '../netlink/mroute.js';
 import { addMruleRequest, deleteMruleRequest, mruleDumpRequest, parseMrule, plainMrule } from '../netlink/rule.js';
 import { isSystemError, kernelFailure, toKernelFailure } from './errors.js';
@@ -70,7 +71,7 @@ export class LinuxKernel implements KernelPort {
   readonly #memberships: MembershipPool;
   readonly #requests: NetlinkRequests;
   readonly #wrongVif = new Map<Family, boolean>();
-  #notifications: NetlinkNotifications | undefined;
+  #notifications: readonly NetlinkNotifications[] = [];
   #onEvent: (event: KernelEvent) => void = () => undefined;
   #droppedEvents = 0n;
 
@@ -212,18 +213,17 @@ export class LinuxKernel implements KernelPort {
 
   onEvent(handler: (event: KernelEvent) => void): void {
     this.#onEvent = handler;
-    this.#notifications = openNetlinkNotifications(
-      this.#addon,
-      ['link', 'link-gone', 'mrule', 'mrule-gone', 'mfc-gone', 'netconf'],
-      (events) => {
-        for (const event of events) this.#report(event);
-      },
+    // Deleting many entries overflows the buffer of their news, and must not make that of interfaces be lost.
+    this.#notifications = [KINDS_OF_CONFIGURATION, KINDS_OF_MFC].map((kinds) =>
+      openNetlinkNotifications(this.#addon, kinds, (events) => {
+        for (const event of events) this.#report(event, kinds === KINDS_OF_MFC ? 'mfc' : 'all');
+      }),
     );
   }
 
   close(): void {
     this.#onEvent = () => undefined;
-    this.#notifications?.close();
+    for (const notifications of this.#notifications) notifications.close();
     this.#upcalls.stop();
     this.#memberships.close();
     this.#requests.close();
@@ -295,7 +295,7 @@ export class LinuxKernel implements KernelPort {
     );
   }
 
-  #report(event: NetlinkEvent): void {
+  #report(event: NetlinkEvent, of: 'all' | 'mfc'): void {
     switch (event.event) {
       case 'link':
       case 'link-gone':
@@ -313,7 +313,7 @@ export class LinuxKernel implements KernelPort {
         return;
       }
       case 'resync':
-        this.#onEvent({ event: 'resync' });
+        this.#onEvent({ event: 'resync', of });
         return;
       case 'netconf':
         this.#onEvent({ event: 'settings' });
@@ -325,6 +325,9 @@ export class LinuxKernel implements KernelPort {
     }
   }
 }
+
+const KINDS_OF_CONFIGURATION: readonly NewsKind[] = ['link', 'link-gone', 'mrule', 'mrule-gone', 'netconf'];
+const KINDS_OF_MFC: readonly NewsKind[] = ['mfc-gone'];
 
 /** Counters of what is not there. */
 const ABSENT = 0xffff_ffff_ffff_ffffn;

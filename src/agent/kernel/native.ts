@@ -72,6 +72,11 @@ export interface NetlinkSocket {
   readonly fd: number;
   /** The address the kernel gave it; replies carry it. */
   readonly portId: number;
+  /**
+   * Keeps messages of these types (nlmsg_type) only, by a filter in the kernel: others cost nothing and fill no buffer.
+   * At most 64.
+   */
+  acceptTypes(types: readonly number[]): void;
   /** NETLINK_ADD_MEMBERSHIP. */
   joinGroup(group: number): void;
   send(message: Uint8Array): void;

@@ -110,8 +110,8 @@ export type KernelEvent =
   | { readonly event: 'settings' }
   /** Learned flows wait: `drainUpcalls`. */
   | { readonly event: 'upcalls' }
-  /** Notifications were lost: read everything again. */
-  | { readonly event: 'resync' };
+  /** Notifications were lost: read everything again. `mfc`: only such of entries. */
+  | { readonly event: 'resync'; readonly of: 'all' | 'mfc' };
 
 /** The kernel, as one table sees it. */
 export interface KernelPort {

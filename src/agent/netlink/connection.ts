@@ -4,7 +4,7 @@ import { NetlinkFormatError } from './bytes.js';
 import { NetlinkError } from './error.js';
 import { type Acknowledgement, type NetlinkMessage, type NetlinkRequest } from './message.js';
 import { NLM_F, encodeMessage, parseAcknowledgement, parseDatagram } from './message.js';
-import { type NetlinkNews, type NewsKind, newsGroups, parseNews } from './news.js';
+import { type NetlinkNews, type NewsKind, newsGroups, newsType, parseNews } from './news.js';
 
 /** Times a dump is asked for again when what it lists changed under it. */
 const DUMP_RETRIES = 3;
@@ -36,6 +36,8 @@ export function openNetlinkNotifications(
 ): NetlinkNotifications {
   const socket = addon.openNetlinkSocket();
   try {
+    // A group carries more than is asked for: every mfc entry that is written comes with those that go.
+    socket.acceptTypes(kinds.map(newsType));
     for (const group of new Set(kinds.flatMap(newsGroups))) socket.joinGroup(group);
     return new NetlinkNotifications(socket, kinds, onEvents);
   } catch (error) {

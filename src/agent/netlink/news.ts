@@ -17,6 +17,11 @@ export function newsGroups(kind: NewsKind): readonly number[] {
   return SOURCES[kind].groups;
 }
 
+/** The message type that carries a kind of news. */
+export function newsType(kind: NewsKind): number {
+  return SOURCES[kind].type;
+}
+
 /**
  * The news that a message has if it is of one of the kinds; undefined if not. Others are told by their type alone, so
  * that they cost nothing.
