@@ -18,6 +18,7 @@ import {
 import { auditMfc, formatEntry } from './fib/audit.js';
 import { Fib } from './fib/fib.js';
 import { IdleFlows } from './fib/idle.js';
+import { StatusNews } from './fib/status-news.js';
 import { interfaceWarnings } from './fib/interface-warnings.js';
 import type { KernelEvent, KernelPort, LearnedFlow, Operation } from './kernel/port.js';
 import { type ChangeError, planChanges } from './rib/apply.js';
@@ -89,6 +90,7 @@ export class Engine {
   readonly #rib = new Rib();
   readonly #fib: Fib;
   readonly #idle = new IdleFlows();
+  readonly #news = new StatusNews();
   readonly #history = new History(1n);
   readonly #links = new Map<number, Link>();
   readonly #warned = new Map<string, Set<string>>();
@@ -427,9 +429,12 @@ export class Engine {
     for (const id of this.#fib.takeChangedStatuses()) {
       const text = keyOfWishId(id);
       const [wish] = this.#rib.wishes(text);
-      if (wish === undefined) continue;
-      changed.set(text, wish.resource.key);
-      this.#noteWarnings(id, text);
+      if (wish === undefined) {
+        this.#news.forget(id);
+      } else if (this.#news.isNews(id, this.#fib.status(id))) {
+        changed.set(text, wish.resource.key);
+        this.#noteWarnings(id, text);
+      }
     }
     if (changed.size === 0) return;
     if (isNewRevision) this.#revision++;

@@ -1,6 +1,6 @@
 // Loads proto/ at start. One place for the options, since they decide what messages look like in JavaScript.
 import { fileURLToPath } from 'node:url';
-import { type GrpcObject, loadPackageDefinition } from '@grpc/grpc-js';
+import { loadPackageDefinition } from '@grpc/grpc-js';
 import { type MessageTypeDefinition, type PackageDefinition, loadSync } from '@grpc/proto-loader';
 import type { BadRequest, BadRequest__Output } from './generated/google/rpc/BadRequest.js';
 import type { ErrorInfo, ErrorInfo__Output } from './generated/google/rpc/ErrorInfo.js';
@@ -32,7 +32,7 @@ export function packageDefinition(): PackageDefinition {
 
 /** The services, typed. */
 export function api(): ProtoGrpcType {
-  return loadPackageDefinition(packageDefinition()) as GrpcObject as unknown as ProtoGrpcType;
+  return loadPackageDefinition(packageDefinition()) as unknown as ProtoGrpcType;
 }
 
 /** The messages of error details, which are sent as bytes in a trailer. */

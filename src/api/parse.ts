@@ -41,9 +41,8 @@ export class Violations {
   readonly #found: FieldViolation[] = [];
   #count = 0;
 
-  add(field: string, description: string): undefined {
+  add(field: string, description: string): void {
     if (++this.#count <= VIOLATIONS_SHOWN_MAX) this.#found.push({ field, description });
-    return undefined;
   }
 
   /** @throws ApiError INVALID_FIELD with all that was found, if anything was. */
@@ -97,7 +96,8 @@ export function parseResource(wire: Resource__Output, path: string, violations: 
   if (wire.mroute) return parseMroute(wire.mroute, `${path}.mroute`, violations);
   if (wire.membership) return parseMembership(wire.membership, `${path}.membership`, violations);
   if (wire.interface) return parseInterface(wire.interface, `${path}.interface`, violations);
-  return violations.add(path, 'is empty or of a kind this agent does not know: set mroute, membership or interface');
+  violations.add(path, 'is empty or of a kind this agent does not know: set mroute, membership or interface');
+  return undefined;
 }
 
 function parseChange(wire: Change__Output, path: string, violations: Violations): Change | undefined {
@@ -121,17 +121,16 @@ function parseChange(wire: Change__Output, path: string, violations: Violations)
     const mroute = parseMroute(wire.removeOifs, `${path}.remove_oifs`, violations);
     return mroute && { action: 'remove-oifs', mroute };
   }
-  return violations.add(
-    path,
-    'has no action this agent knows: set put, delete, delete_existing, add_oifs or remove_oifs',
-  );
+  violations.add(path, 'has no action this agent knows: set put, delete, delete_existing, add_oifs or remove_oifs');
+  return undefined;
 }
 
 function parseResourceKey(wire: ResourceKey__Output, path: string, violations: Violations): ResourceKey | undefined {
   if (wire.mroute) return parseMrouteKey(wire.mroute, `${path}.mroute`, violations);
   if (wire.membership) return parseMembershipKey(wire.membership, `${path}.membership`, violations);
   if (wire.interface) return parseInterfaceKey(wire.interface, `${path}.interface`, violations);
-  return violations.add(path, 'is empty or of a kind this agent does not know: set mroute, membership or interface');
+  violations.add(path, 'is empty or of a kind this agent does not know: set mroute, membership or interface');
+  return undefined;
 }
 
 function parseMroute(wire: Mroute__Output, path: string, violations: Violations): Mroute | undefined {
@@ -143,7 +142,10 @@ function parseMroute(wire: Mroute__Output, path: string, violations: Violations)
 }
 
 function parseMrouteKey(wire: MrouteKey__Output | null, path: string, violations: Violations): MrouteKey | undefined {
-  if (wire === null) return violations.add(path, 'is required');
+  if (wire === null) {
+    violations.add(path, 'is required');
+    return;
+  }
   const iif = parseInterfaceName(wire.iif, `${path}.iif`, violations, true);
   const flow = parseFlow(wire, path, violations);
   if (iif === undefined || flow === undefined) return undefined;
@@ -204,17 +206,21 @@ function parseMembershipKey(
   path: string,
   violations: Violations,
 ): MembershipKey | undefined {
-  if (wire === null) return violations.add(path, 'is required');
+  if (wire === null) {
+    violations.add(path, 'is required');
+    return;
+  }
   const name = parseInterfaceName(wire.interface, `${path}.interface`, violations, false);
   const flow = parseFlow(wire, path, violations);
   if (name === undefined || flow === undefined) return undefined;
   const bits = addressLength(flow.group.address.family);
   const pairs = 2 ** (bits - flow.group.length) * (isAny(flow.source) ? 1 : 2 ** (bits - flow.source.length));
   if (pairs > PAIRS_PER_MEMBERSHIP_MAX) {
-    return violations.add(
+    violations.add(
       `${path}.group`,
       `stands for more than ${PAIRS_PER_MEMBERSHIP_MAX} joins: use longer prefixes of group and source`,
     );
+    return;
   }
   return { kind: 'membership', interface: name, ...flow };
 }
@@ -233,7 +239,10 @@ function parseInterfaceKey(
   path: string,
   violations: Violations,
 ): InterfaceKey | undefined {
-  if (wire === null) return violations.add(path, 'is required');
+  if (wire === null) {
+    violations.add(path, 'is required');
+    return;
+  }
   const name = parseInterfaceName(wire.name, `${path}.name`, violations, false);
   return name === undefined ? undefined : { kind: 'interface', name };
 }
@@ -248,10 +257,11 @@ function parseFlow(
   if (group === undefined || (wire.source !== '' && source === undefined)) return undefined;
   const family = group.address.family;
   if (source !== undefined && source.address.family !== family) {
-    return violations.add(
+    violations.add(
       `${path}.source`,
       `'${wire.source}' and group '${wire.group}' are of different families: both must be IPv4 or both IPv6`,
     );
+    return;
   }
   return { source: source ?? anyPrefix(family), group };
 }
@@ -261,7 +271,8 @@ function parseGroup(text: string, field: string, violations: Violations): Prefix
   if (group === undefined) return undefined;
   if (!isMulticastPrefix(group)) {
     const range = group.address.family === 'ipv4' ? '224.0.0.0/4' : 'ff00::/8';
-    return violations.add(field, `'${text}' is not a multicast group: use an address or prefix of ${range}`);
+    violations.add(field, `'${text}' is not a multicast group: use an address or prefix of ${range}`);
+    return;
   }
   return group;
 }
@@ -270,18 +281,23 @@ function parseSource(text: string, field: string, violations: Violations): Prefi
   const source = parsePrefixField(text, field, violations);
   if (source === undefined) return undefined;
   if (isMulticastPrefix(source)) {
-    return violations.add(field, `'${text}' is a multicast group; a source is the address of a sender`);
+    violations.add(field, `'${text}' is a multicast group; a source is the address of a sender`);
+    return;
   }
   return source;
 }
 
 function parsePrefixField(text: string, field: string, violations: Violations): Prefix | undefined {
-  if (text === '') return violations.add(field, 'is required: an IPv4 or IPv6 address or prefix');
+  if (text === '') {
+    violations.add(field, 'is required: an IPv4 or IPv6 address or prefix');
+    return;
+  }
   try {
     return parsePrefix(text);
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
-    return violations.add(field, `${error.message}: use ADDRESS or ADDRESS/LENGTH, such as 239.1.1.1 or ff3e::/32`);
+    violations.add(field, `${error.message}: use ADDRESS or ADDRESS/LENGTH, such as 239.1.1.1 or ff3e::/32`);
+    return;
   }
 }
 
@@ -291,18 +307,24 @@ function parseInterfaceName(
   violations: Violations,
   allowsWildcard: boolean,
 ): string | undefined {
-  if (text === '') return violations.add(field, 'is required: the name of an interface');
+  if (text === '') {
+    violations.add(field, 'is required: the name of an interface');
+    return;
+  }
   if (isWildcard(text) && !allowsWildcard) {
-    return violations.add(field, `'${text}' is a wildcard; here the name of one interface is needed`);
+    violations.add(field, `'${text}' is a wildcard; here the name of one interface is needed`);
+    return;
   }
   if (text.includes(':')) {
-    return violations.add(field, `'${text}' is an alias: use the interface itself, '${text.split(':')[0] ?? ''}'`);
+    violations.add(field, `'${text}' is an alias: use the interface itself, '${text.split(':')[0] ?? ''}'`);
+    return;
   }
   if (!isInterfaceName(text)) {
-    return violations.add(
+    violations.add(
       field,
       `'${text}' cannot be the name of an interface: 1 to ${INTERFACE_NAME_MAX} bytes without '/' and spaces`,
     );
+    return;
   }
   return text;
 }

@@ -364,20 +364,16 @@ function isLearned(operation: MfcOperation): boolean {
 }
 
 /** Whether the kernel refused because it is as it should be already. */
-function isDone(operation: Operation, error: unknown): boolean {
-  if (!isSystemError(error)) return false;
-  switch (operation.op) {
-    case 'add-mrule':
-      return error.code === 'EEXIST';
-    case 'delete-mrule':
-      return error.code === 'ENOENT' || error.code === 'EAFNOSUPPORT';
-    case 'delete-vif':
-      // The kernel removes the vif of an interface that goes by itself (`ipmr_device_event`).
-      return error.code === 'EADDRNOTAVAIL';
-    default:
-      return false;
-  }
+function isDone({ op }: Operation, error: unknown): boolean {
+  return isSystemError(error) && (DONE[op]?.includes(error.code) ?? false);
 }
+
+const DONE: Readonly<Partial<Record<Operation['op'], readonly string[]>>> = {
+  'add-mrule': ['EEXIST'],
+  'delete-mrule': ['ENOENT', 'EAFNOSUPPORT'],
+  // The kernel removes the vif of an interface that goes by itself (`ipmr_device_event`).
+  'delete-vif': ['EADDRNOTAVAIL'],
+};
 
 function errorName(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`;

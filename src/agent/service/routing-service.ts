@@ -8,7 +8,6 @@ import type {
 } from '@grpc/grpc-js';
 import type { ApplyRequest__Output } from '../../api/generated/mcroute/v1/ApplyRequest.js';
 import type { ApplyResponse } from '../../api/generated/mcroute/v1/ApplyResponse.js';
-import type { FlushRequest__Output } from '../../api/generated/mcroute/v1/FlushRequest.js';
 import type { ListRequest__Output } from '../../api/generated/mcroute/v1/ListRequest.js';
 import type { ListResponse } from '../../api/generated/mcroute/v1/ListResponse.js';
 import type { ReplaceRequest__Output } from '../../api/generated/mcroute/v1/ReplaceRequest.js';
@@ -80,7 +79,7 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
     ),
     ListInterfaces: unary(options, 'ListInterfaces', () => ({ interfaces: renderInterfaces(engine) })),
     ListMrules: unary(options, 'ListMrules', () => ({ mrules: renderMrules(engine) })),
-    Flush: unary(options, 'Flush', (_request: FlushRequest__Output) => ({ dropped: engine.flush() })),
+    Flush: unary(options, 'Flush', () => ({ dropped: engine.flush() })),
   };
 }
 
