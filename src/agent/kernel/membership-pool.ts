@@ -69,9 +69,9 @@ class Shard {
 /** All joins of a table. */
 export class MembershipPool {
   readonly #shards = new Map<string, Shard>();
-  readonly #addon: NativeAddon;
+  readonly #addon: Pick<NativeAddon, 'openMembershipSocket'>;
 
-  constructor(addon: NativeAddon) {
+  constructor(addon: Pick<NativeAddon, 'openMembershipSocket'>) {
     this.#addon = addon;
   }
 
