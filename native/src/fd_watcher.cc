@@ -1,0 +1,21 @@
+#include "fd_watcher.h"
+
+#include "errno_error.h"
+#include "loop_callback.h"
+
+namespace mcroute {
+
+FdWatcher::FdWatcher(int fd, const Napi::Function& onReadable)
+    : onReadable_(Napi::Persistent(onReadable)), handle_([this] { handle_.close(); }) {
+  const Napi::Env env = onReadable.Env();
+  const auto initialize = [fd](uv_loop_t* loop, uv_poll_t* handle) { return uv_poll_init(loop, handle, fd); };
+  checkErrno(env, -handle_.open(env, this, initialize), "uv_poll_init");
+  checkErrno(env, -uv_poll_start(handle_.get(), UV_READABLE, onPoll), "uv_poll_start");
+}
+
+void FdWatcher::onPoll(uv_poll_t* handle, int, int) {
+  // An error on the socket is news as well: the next read throws it.
+  callFromLoop(static_cast<FdWatcher*>(LoopHandle<uv_poll_t>::contextOf(handle))->onReadable_);
+}
+
+}  // namespace mcroute

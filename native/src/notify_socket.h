@@ -1,0 +1,12 @@
+// sd_notify datagrams with descriptors.
+#pragma once
+
+#include <napi.h>
+
+namespace mcroute {
+
+/// notify(path, state, fds): one datagram of the sd_notify(3) protocol. It never waits: EAGAIN if the receiver's queue
+/// is full.
+void notify(const Napi::CallbackInfo& info);
+
+}  // namespace mcroute

@@ -1,0 +1,178 @@
+#include "upcall_responder.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "mroute_calls.h"
+
+namespace mcroute {
+
+namespace {
+
+/// Prefixes replaced, flows touched or read in one hold of the lock: some ten microseconds.
+constexpr std::size_t kRun = 64;
+
+}  // namespace
+
+UpcallResponder::UpcallResponder(std::array<int, kFamilies> fds, const UpcallLimits& limits, std::function<void()> wake)
+    : sides_{Side(Family::ipv4, fds[0], limits), Side(Family::ipv6, fds[1], limits)},
+      ring_(limits.ring),
+      wake_(std::move(wake)) {}
+
+void UpcallResponder::respond(Family family, const Upcall& upcall) {
+  // The kernel has no vif beyond the limit; a shift by more than a word would be undefined.
+  if (upcall.vif >= kVifLimit) return;
+  const std::lock_guard lock(mutex_);
+  switch (upcall.kind) {
+    case UpcallKind::noCache:
+      ++stats_.noCache;
+      return answerNoCache(side(family), upcall);
+    case UpcallKind::wrongVif:
+      ++stats_.wrongVif;
+      return answerWrongVif(side(family), upcall);
+  }
+}
+
+void UpcallResponder::answerNoCache(Side& side, const Upcall& upcall) {
+  // IPv6 asks for packets without a source too (`ip6_mr_input`), and takes an entry of that source for a (*,G) one.
+  if (upcall.key.source == Address{}) {
+    ++stats_.unresolved;
+    return;
+  }
+  const PlacedFlow placed = placeFlow(side.rules.answer(upcall.key), upcall.key, upcall.vif);
+  const LearnedFlow flow{.entry = placed.entry, .arrival = upcall.vif};
+  switch (placed.placement) {
+    case Placement::unresolved:
+      ++stats_.unresolved;
+      return push(UpcallEventKind::unresolved, side, flow, flow.entry.parent);
+    case Placement::unmatched:
+      if (install(side, flow, UpcallEventKind::learned)) ++stats_.unmatched;
+      return;
+    case Placement::forwarded:
+      if (install(side, flow, UpcallEventKind::learned)) ++stats_.learned;
+      return;
+  }
+}
+
+void UpcallResponder::answerWrongVif(Side& side, const Upcall& upcall) {
+  const LearnedFlow* known = side.flows.find(upcall.key);
+  const Answer answer = side.rules.answer(upcall.key);
+  // An entry that is not on the list is JavaScript's; one that has this parent by now was moved by an earlier upcall.
+  const bool isToMove =
+      known != nullptr && answer.forwards(upcall.vif) && (known->entry.parent != upcall.vif || !known->isMatched());
+  if (!isToMove) {
+    ++stats_.unresolved;
+    return;
+  }
+  const MfcEntry entry{.key = upcall.key, .parent = upcall.vif, .ttls = answer.oifs[upcall.vif]};
+  install(side, {.entry = entry, .arrival = upcall.vif}, UpcallEventKind::moved);
+}
+
+/// One MRT_ADD_MFC: a new entry, or a change in place.
+bool UpcallResponder::install(Side& side, const LearnedFlow& flow, UpcallEventKind kind) {
+  if (const int error = applyMfc(side.family, side.fd, MfcOperation::put, flow.entry); error != 0) {
+    ++stats_.failed;
+    push(UpcallEventKind::failed, side, flow, static_cast<std::uint32_t>(error));
+    return false;
+  }
+  keep(side, flow);
+  push(kind, side, flow, flow.entry.parent);
+  return true;
+}
+
+/// Puts a flow that the kernel has on its list; the oldest makes room.
+void UpcallResponder::keep(Side& side, const LearnedFlow& flow) {
+  if (const LearnedFlow* victim = side.flows.victimFor(flow)) {
+    // A copy, because removing it frees its slot.
+    const LearnedFlow oldest = *victim;
+    const int error = applyMfc(side.family, side.fd, MfcOperation::remove, oldest.entry);
+    side.flows.remove(oldest.entry.key);
+    if (error == 0 || error == ENOENT) {
+      ++stats_.evicted;
+      push(UpcallEventKind::evicted, side, oldest, oldest.entry.parent);
+    } else {
+      ++stats_.failed;
+      push(UpcallEventKind::failed, side, oldest, static_cast<std::uint32_t>(error));
+    }
+  }
+  side.flows.put(flow);
+}
+
+void UpcallResponder::push(UpcallEventKind kind, const Side& side, const LearnedFlow& flow, std::uint32_t parent) {
+  const bool isFirst = ring_.isEmpty();
+  if (!ring_.push(makeUpcallEvent(kind, side.family, flow, parent))) {
+    ++stats_.droppedEvents;
+  } else if (isFirst) {
+    wake_();
+  }
+}
+
+void UpcallResponder::addDroppedUpcalls(std::uint32_t count) {
+  const std::lock_guard lock(mutex_);
+  stats_.droppedUpcalls += count;
+}
+
+void UpcallResponder::setRules(Family family, std::vector<GroupChange> changes) {
+  for (std::size_t begin = 0; begin < changes.size(); begin += kRun) {
+    const std::size_t end = std::min(begin + kRun, changes.size());
+    const std::lock_guard lock(mutex_);
+    for (std::size_t at = begin; at < end; ++at) side(family).rules.replace(changes[at]);
+  }
+  // The old rules are freed here, with `changes`, outside the lock.
+}
+
+int UpcallResponder::applyLearned(Family family, MfcOperation operation, const MfcEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  Side& side = this->side(family);
+  const int error = applyMfc(family, side.fd, operation, entry);
+  if (operation == MfcOperation::remove) {
+    // ENOENT: someone else has deleted it.
+    if (error == 0 || error == ENOENT) side.flows.remove(entry.key);
+  } else if (error == 0) {
+    keep(side, {.entry = entry, .arrival = entry.parent});
+  }
+  return error;
+}
+
+void UpcallResponder::touch(Family family, const FlowKey& key) {
+  const std::lock_guard lock(mutex_);
+  side(family).flows.touch(key);
+}
+
+std::vector<UpcallEvent> UpcallResponder::learned(Family family) {
+  const LearnedFlows& flows = side(family).flows;
+  // Slots that come later hold flows whose events are in the ring.
+  const std::size_t slots = [&] {
+    const std::lock_guard lock(mutex_);
+    return flows.slotCount();
+  }();
+  std::vector<UpcallEvent> rows;
+  rows.reserve(slots);
+  for (std::size_t begin = 0; begin < slots; begin += kRun) {
+    const std::lock_guard lock(mutex_);
+    for (std::size_t at = begin; at < std::min(begin + kRun, slots); ++at) {
+      const LearnedFlow* flow = flows.slot(at);
+      if (flow == nullptr) continue;
+      rows.push_back(makeUpcallEvent(UpcallEventKind::learned, family, *flow, flow->entry.parent));
+    }
+  }
+  return rows;
+}
+
+const std::vector<UpcallEvent>& UpcallResponder::drain() {
+  const std::lock_guard lock(mutex_);
+  return ring_.take();
+}
+
+bool UpcallResponder::hasEvents() {
+  const std::lock_guard lock(mutex_);
+  return !ring_.isEmpty();
+}
+
+UpcallStats UpcallResponder::stats() {
+  const std::lock_guard lock(mutex_);
+  return stats_;
+}
+
+}  // namespace mcroute

@@ -1,0 +1,85 @@
+// What becomes of an upcall: the rules, the learned entries and the events, behind one lock.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <mutex>
+
+#include "event_ring.h"
+#include "learned_flows.h"
+#include "priority_mutex.h"
+#include "uapi.h"
+#include "upcall_rules.h"
+
+namespace mcroute {
+
+struct UpcallLimits {
+  /// Learned entries of one family without and with oifs.
+  std::size_t unmatched;
+  std::size_t learned;
+  /// Events that wait.
+  std::size_t ring;
+};
+
+/// Totals since the start; named as in the typed API.
+struct UpcallStats {
+  std::uint64_t noCache = 0;
+  std::uint64_t wrongVif = 0;
+  std::uint64_t learned = 0;
+  std::uint64_t unmatched = 0;
+  std::uint64_t evicted = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t unresolved = 0;
+  std::uint64_t droppedEvents = 0;
+  std::uint64_t droppedUpcalls = 0;
+};
+
+/// Used by the upcall thread (`respond`, `addDroppedUpcalls`) and by the JavaScript thread (all else). The lock is held
+/// for one upcall, one record, or a short run of records at a time, so neither waits for long batches of the other.
+class UpcallResponder {
+ public:
+  /// `fds` are the MRT sockets by familyIndex, -1 where there is none; they must stay open while records are applied.
+  /// `wake` is called with the lock held when events begin to wait.
+  UpcallResponder(std::array<int, kFamilies> fds, const UpcallLimits& limits, std::function<void()> wake);
+
+  void respond(Family family, const Upcall& upcall);
+  void addDroppedUpcalls(std::uint32_t count);
+
+  /// While it runs some prefixes are answered by the new rules and some by the old; when it returns all by the new.
+  void setRules(Family family, std::vector<GroupChange> changes);
+  /// One record in one step with respect to the thread: the kernel and the list never differ for it. An errno.
+  int applyLearned(Family family, MfcOperation operation, const MfcEntry& entry);
+  void touch(Family family, const FlowKey& key);
+  /// Each learned entry as it was at some moment of the call; what changed meanwhile is in the ring.
+  std::vector<UpcallEvent> learned(Family family);
+  /// Good until the next call.
+  const std::vector<UpcallEvent>& drain();
+  bool hasEvents();
+  UpcallStats stats();
+
+ private:
+  struct Side {
+    Side(Family family, int fd, const UpcallLimits& limits)
+        : family(family), fd(fd), rules(family), flows(limits.learned, limits.unmatched) {}
+    Family family;
+    int fd;
+    UpcallRules rules;
+    LearnedFlows flows;
+  };
+
+  // All below are called with the lock held.
+  Side& side(Family family) { return sides_[familyIndex(family)]; }
+  void answerNoCache(Side& side, const Upcall& upcall);
+  void answerWrongVif(Side& side, const Upcall& upcall);
+  bool install(Side& side, const LearnedFlow& flow, UpcallEventKind kind);
+  void keep(Side& side, const LearnedFlow& flow);
+  void push(UpcallEventKind kind, const Side& side, const LearnedFlow& flow, std::uint32_t parent);
+
+  PriorityMutex mutex_;
+  std::array<Side, kFamilies> sides_;
+  EventRing ring_;
+  UpcallStats stats_;
+  std::function<void()> wake_;
+};
+
+}  // namespace mcroute
