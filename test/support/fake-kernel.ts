@@ -214,6 +214,11 @@ export class FakeKernel implements KernelPort {
     this.#failures.push({ op, code });
   }
 
+  /** Nothing is refused any more that the kernel would take. */
+  failNone(): void {
+    this.#failures.length = 0;
+  }
+
   /** Adds a link, or changes the one with its ifindex. */
   setLink(link: Link): void {
     this.#links.set(link.ifindex, link);

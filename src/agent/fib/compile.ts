@@ -1,0 +1,283 @@
+// The rules of one family by group, and which groups a change touches: one change costs the same whatever else is
+// installed.
+import { type Address, type Prefix, addressKey, formatPrefix, hostPrefix, isHost } from '../../model/address.js';
+import type { Mroute } from '../../model/mroute.js';
+import { type InterfaceUse, InterfaceUses } from './interface-uses.js';
+import type { Links } from './links.js';
+import { emptyGroup } from './mirror.js';
+import { PrefixTrie } from './prefix-trie.js';
+import {
+  type CompiledRule,
+  type Group,
+  type PrefixGroup,
+  type Resolver,
+  type Rule,
+  type Holder,
+  OifLists,
+  resolveRule,
+} from './rule.js';
+import { SourceIndex, type SourceKey } from './source-index.js';
+import { ALL_BY_UPCALL, type GroupProgram, type StarG, GroupCompiler } from './star-g.js';
+
+export class RuleBook {
+  readonly uses: InterfaceUses<Rule>;
+  /** Groups with something to do: stale programs, sources to check. */
+  readonly dirtyGroups = new Set<Group>();
+  /** Whose rules the upcall thread may have to be given again. */
+  readonly changedHolders = new Set<Holder>();
+  /** Ids of rules whose status may have changed. */
+  readonly changedIds = new Set<string>();
+
+  readonly #resolver: Resolver;
+  readonly #compiler: GroupCompiler;
+  readonly #oifLists = new OifLists();
+  readonly #rules = new Map<string, Rule>();
+  readonly #groups = new Map<SourceKey, Group>();
+  readonly #groupTrie = new PrefixTrie<Group>();
+  readonly #prefixes = new Map<string, PrefixGroup>();
+  readonly #prefixTrie = new PrefixTrie<PrefixGroup>();
+  readonly #touchedPrefixes = new Set<PrefixGroup>();
+  /** Groups with rules of their own that upcalls answer. */
+  readonly #askingGroups = new Set<Group>();
+
+  constructor(resolver: Resolver, links: Links, starG: StarG) {
+    this.#resolver = resolver;
+    this.uses = new InterfaceUses(links);
+    this.#compiler = new GroupCompiler(starG);
+  }
+
+  rule(id: string): Rule | undefined {
+    return this.#rules.get(id);
+  }
+
+  rules(): Iterable<Rule> {
+    return this.#rules.values();
+  }
+
+  /** Replaces the rule of this id; undefined removes it. */
+  set(id: string, mroute: Mroute | undefined): void {
+    const old = this.#rules.get(id);
+    if (old !== undefined) this.#remove(old);
+    if (mroute !== undefined) this.#add(id, mroute);
+    this.changedIds.add(id);
+  }
+
+  /** The names that the use stands for, or what their vifs are, have changed. */
+  touchUse(use: InterfaceUse<Rule>): void {
+    for (const rule of use.users) this.#touch(rule);
+  }
+
+  /** The vif or the threshold of the interface has changed. */
+  touchInterface(name: string): void {
+    for (const use of this.uses.matching(name)) this.touchUse(use);
+  }
+
+  /** The vif of the interface is another in the kernel: the upcall thread may have to be told. */
+  touchUpcalls(name: string): void {
+    for (const use of this.uses.matching(name)) {
+      for (const rule of use.users) {
+        this.changedHolders.add(rule.holder);
+        this.changedIds.add(rule.id);
+      }
+    }
+  }
+
+  /** The kernel has answered all that was asked for the holder's rules. */
+  settle(holder: Holder): void {
+    for (const rule of holder.unsettled) {
+      rule.isSettled = true;
+      this.changedIds.add(rule.id);
+    }
+    holder.unsettled = SETTLED;
+  }
+
+  groups(): Iterable<Group> {
+    return this.#groups.values();
+  }
+
+  prefixGroups(): Iterable<PrefixGroup> {
+    return this.#prefixes.values();
+  }
+
+  findGroup(address: Address): Group | undefined {
+    return this.#groups.get(addressKey(address));
+  }
+
+  /** The group of the address, made if there is none. */
+  group(address: Address): Group {
+    return this.findGroup(address) ?? this.#makeGroup(hostPrefix(address));
+  }
+
+  /** Brings the programs of all groups that rules of changed prefixes cover out of date. */
+  spreadPrefixes(): void {
+    for (const prefix of this.#touchedPrefixes) {
+      for (const group of this.#groupTrie.covered(prefix.group)) {
+        this.markStale(group);
+        this.changedHolders.add(group);
+      }
+      if (prefix.rules.size === 0) {
+        this.#prefixes.delete(formatPrefix(prefix.group));
+        this.#prefixTrie.delete(prefix.group);
+      }
+    }
+    this.#touchedPrefixes.clear();
+  }
+
+  /** The rules that cover the group have changed. */
+  markStale(group: Group): void {
+    group.isStale = true;
+    this.markDirty(group);
+  }
+
+  /** All entries of the group must be compared. */
+  markDirty(group: Group): void {
+    group.needsDiff = true;
+    this.dirtyGroups.add(group);
+  }
+
+  /** The entry of one source must be compared. */
+  markSource(group: Group, key: SourceKey): void {
+    group.toCheck = (group.toCheck ?? new Set()).add(key);
+    this.dirtyGroups.add(group);
+  }
+
+  /** Whether some flow is answered by upcalls. */
+  get hasUpcallRules(): boolean {
+    return this.#prefixes.size > 0 || this.#askingGroups.size > 0;
+  }
+
+  /** The program of the group by the rules as they are now. */
+  compile(group: Group): GroupProgram {
+    if (group.isStale) {
+      const program = group.rules.size === 0 ? ALL_BY_UPCALL : this.#compiler.compile(this.indexesOf(group));
+      if (isServedOtherwise(group.program, program)) for (const { id } of group.rules) this.changedIds.add(id);
+      group.program = program;
+      group.isStale = false;
+      if (group.rules.size > 0 && program.upcallIifs !== 0) this.#askingGroups.add(group);
+      else this.#askingGroups.delete(group);
+    }
+    return group.program;
+  }
+
+  /** The rules that cover the group, its own and those of prefixes. */
+  indexesOf(group: Group): SourceIndex<CompiledRule>[] {
+    const indexes: SourceIndex<CompiledRule>[] = [];
+    for (const prefix of this.#prefixTrie.covering(group.group)) {
+      indexes.push((prefix.index ??= new SourceIndex(this.compiledRules(prefix))));
+    }
+    if (group.rules.size > 0) indexes.push(new SourceIndex(this.compiledRules(group)));
+    return indexes;
+  }
+
+  /** The rules of exactly this group or prefix, resolved. */
+  compiledRules(holder: Holder): readonly CompiledRule[] {
+    if (holder.rules.size === 1) for (const rule of holder.rules) return this.#compiled(rule);
+    const rules: CompiledRule[] = [];
+    for (const rule of holder.rules) for (const compiled of this.#compiled(rule)) rules.push(compiled);
+    return rules;
+  }
+
+  /** Forgets the group if nothing is left of it. */
+  prune(group: Group): void {
+    const { sources, proxies } = group.actual;
+    if (group.rules.size > 0 || sources.size > 0 || proxies.length > 0 || group.given !== undefined) return;
+    if (this.#groups.get(addressKey(group.address)) !== group) return;
+    this.#groups.delete(addressKey(group.address));
+    this.#groupTrie.delete(group.group);
+  }
+
+  #compiled(rule: Rule): readonly CompiledRule[] {
+    return (rule.compiled ??= resolveRule(rule, this.#resolver, this.#oifLists));
+  }
+
+  #add(id: string, mroute: Mroute): void {
+    const { group, iif } = mroute.key;
+    const rule: Rule = {
+      id,
+      mroute,
+      iif: this.uses.open(iif),
+      oifs: mroute.oifs.map((oif) => ({ use: this.uses.open(oif.interface), ttlThreshold: oif.ttlThreshold })),
+      holder: isHost(group) ? (this.findGroup(group.address) ?? this.#makeGroup(group)) : this.#prefixGroup(group),
+      compiled: undefined,
+      isSettled: true,
+    };
+    rule.iif.users.add(rule);
+    for (const { use } of rule.oifs) use.users.add(rule);
+    rule.holder.rules.add(rule);
+    this.#rules.set(id, rule);
+    this.#touch(rule);
+  }
+
+  #makeGroup(prefix: Prefix): Group {
+    const group: Group = {
+      kind: 'group',
+      group: prefix,
+      address: prefix.address,
+      rules: new Set(),
+      given: undefined,
+      unsettled: SETTLED,
+      actual: emptyGroup(),
+      program: ALL_BY_UPCALL,
+      isStale: false,
+      needsDiff: false,
+      toCheck: undefined,
+      expired: undefined,
+      failures: NO_FAILURES,
+    };
+    this.#groups.set(addressKey(prefix.address), group);
+    this.#groupTrie.set(prefix, group);
+    return group;
+  }
+
+  #remove(rule: Rule): void {
+    this.#rules.delete(rule.id);
+    rule.holder.rules.delete(rule);
+    this.uses.release(rule.iif, rule);
+    for (const { use } of rule.oifs) this.uses.release(use, rule);
+    this.#touchHolder(rule.holder);
+  }
+
+  #touch(rule: Rule): void {
+    rule.compiled = undefined;
+    this.changedIds.add(rule.id);
+    const { holder } = rule;
+    if (rule.isSettled && holder.unsettled === SETTLED) holder.unsettled = [rule];
+    else if (rule.isSettled) holder.unsettled.push(rule);
+    rule.isSettled = false;
+    this.#touchHolder(rule.holder);
+  }
+
+  #touchHolder(holder: Holder): void {
+    this.changedHolders.add(holder);
+    if (holder.kind === 'group') this.markStale(holder);
+    else {
+      holder.index = undefined;
+      this.#touchedPrefixes.add(holder);
+    }
+  }
+
+  #prefixGroup(group: Prefix): PrefixGroup {
+    const key = formatPrefix(group);
+    let prefix = this.#prefixes.get(key);
+    if (prefix === undefined) {
+      prefix = { kind: 'prefix', group, rules: new Set(), given: undefined, unsettled: SETTLED, index: undefined };
+      this.#prefixes.set(key, prefix);
+      this.#prefixTrie.set(group, prefix);
+    }
+    return prefix;
+  }
+}
+
+// Of many groups most have nothing of these: what is empty is shared, and never written.
+const NO_FAILURES: Group['failures'] = [];
+const SETTLED: Rule[] = [];
+
+/** Whether rules of the group may be served in another way than before. */
+function isServedOtherwise(before: GroupProgram, after: GroupProgram): boolean {
+  return (
+    before.upcallIifs !== after.upcallIifs ||
+    before.contested.size !== after.contested.size ||
+    before.contested.size > 0 ||
+    before.proxies.length !== after.proxies.length
+  );
+}

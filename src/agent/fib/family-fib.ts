@@ -1,0 +1,274 @@
+// One family of one table: its rules, its vifs and the mirror of its entries, and what of them must change.
+import { type Family, addressKey } from '../../model/address.js';
+import type { KernelFailure } from '../../model/resource.js';
+import type { LearnedFlow, MfcDumpEntry, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
+import { RuleBook } from './compile.js';
+import { type Comparison, diffFlows, diffGroup } from './diff.js';
+import type { LinkChanges, Links } from './links.js';
+import { VifReferences, vifsOfProxy, vifsOfSource } from './mirror.js';
+import { NO_OIFS } from './oifs.js';
+import type { Group } from './rule.js';
+import { matchingOf } from './source-index.js';
+import type { StarG } from './star-g.js';
+import { sameUpcallGroup, upcallGroupOf } from './upcall-group.js';
+import { VifKeeper, type VifPlan } from './vif-keeper.js';
+
+export interface FamilyOptions {
+  readonly starG: StarG;
+  /** Vifs that may be used; undefined: all that the kernel has. */
+  readonly vifLimit: number | undefined;
+  /** Threshold of oifs on the interface that have none of their own. */
+  readonly ttlThresholdOf: (interfaceName: string) => number;
+}
+
+/** Operations of one family, in the places they take among those of the table. */
+export interface FamilyPlan extends VifPlan {
+  readonly entries: readonly Operation[];
+}
+
+/** An entry that someone else made. Its iif is an ifindex, as dumps have it. */
+export type ForeignMfc = Pick<MfcDumpEntry, 'source' | 'group' | 'iif'>;
+
+type EntryOperation = Extract<Operation, { op: 'put-mfc' | 'delete-mfc' | 'put-proxy' | 'delete-proxy' }>;
+type FlowEvent = Exclude<UpcallEvent, { event: 'resync' }>;
+
+export class FamilyFib {
+  readonly family: Family;
+  readonly rules: RuleBook;
+  readonly vifs: VifKeeper;
+  /** Groups of which the kernel refused an entry. */
+  readonly failedGroups = new Set<Group>();
+
+  readonly #references = new VifReferences();
+
+  constructor(family: Family, options: FamilyOptions, links: Links) {
+    this.family = family;
+    const vifOf = (name: string) => this.vifs.numberOf(name);
+    this.rules = new RuleBook({ vifOf, ttlThresholdOf: options.ttlThresholdOf }, links, options.starG);
+    this.vifs = new VifKeeper(family, options.vifLimit, links, this.rules);
+  }
+
+  /** Whether something waits for the upcall thread to be told, or for a plan. */
+  get hasWork(): boolean {
+    return this.rules.dirtyGroups.size > 0 || this.rules.changedHolders.size > 0 || this.vifs.canAssign;
+  }
+
+  /** Whether upcalls answer some flow, by the rules as they are now. */
+  get needsUpcalls(): boolean {
+    this.#settle();
+    for (const group of this.rules.dirtyGroups) this.rules.compile(group);
+    return this.rules.hasUpcallRules;
+  }
+
+  onLinksChanged({ names, multicast }: LinkChanges): void {
+    for (const use of this.rules.uses.refresh(names)) this.rules.touchUse(use);
+    this.vifs.onLinksChanged(names);
+    for (const name of multicast) {
+      for (const use of this.rules.uses.matching(name)) for (const { id } of use.users) this.rules.changedIds.add(id);
+    }
+  }
+
+  /** What the upcall thread must be told before the next plan. */
+  takeUpcallGroups(): UpcallGroup[] {
+    this.#settle();
+    const live = this.vifs.liveVifs();
+    const groups: UpcallGroup[] = [];
+    for (const holder of this.rules.changedHolders) {
+      const program = holder.kind === 'group' ? this.rules.compile(holder) : undefined;
+      const group = upcallGroupOf(holder.group, this.rules.compiledRules(holder), program, live);
+      if (!sameUpcallGroup(holder.given, group)) {
+        groups.push(group);
+        holder.given = group.rules.length > 0 ? group : undefined;
+      }
+      if (holder.kind === 'prefix') this.rules.settle(holder);
+    }
+    this.rules.changedHolders.clear();
+    return groups;
+  }
+
+  onUpcall(event: FlowEvent): void {
+    switch (event.event) {
+      case 'learned':
+      case 'moved':
+        this.#learn(event.flow);
+        return;
+      case 'evicted': {
+        const group = this.rules.findGroup(event.group);
+        if (group !== undefined) this.#forget(group, addressKey(event.source));
+        return;
+      }
+      case 'failed':
+        this.#fail(this.rules.group(event.group), { source: event.source, iif: undefined, failure: event.failure });
+    }
+  }
+
+  /** The learned entries are these and no others. */
+  replaceLearned(flows: readonly LearnedFlow[]): void {
+    const learned = new Map<Group, Set<number | string>>();
+    for (const flow of flows) {
+      const group = this.#learn(flow);
+      const keys = learned.get(group) ?? new Set();
+      learned.set(group, keys.add(addressKey(flow.source)));
+    }
+    for (const group of this.rules.groups()) {
+      for (const [key, entry] of group.actual.sources) {
+        if (entry.isLearned && learned.get(group)?.has(key) !== true) this.#forget(group, key);
+      }
+    }
+  }
+
+  /** Someone else deleted the (S,G) entry, or one of the (*,G) entries if there is no source. */
+  onMfcGone(source: number | string | undefined, group: Group): void {
+    if (source !== undefined) this.#forget(group, source);
+    else {
+      group.actual.isProxyOrderKnown = false;
+      this.rules.markDirty(group);
+    }
+  }
+
+  /** Mirrors an entry of unknown content, so that it is written over or deleted. */
+  onForeignMfc({ source, group: address, iif: ifindex }: ForeignMfc): void {
+    const group = this.rules.group(address);
+    const iif = (ifindex === undefined ? undefined : this.vifs.numberOfIfindex(ifindex)) ?? 0;
+    if (source === undefined) {
+      this.#references.putProxy(group.actual, { iif, oifs: NO_OIFS, isUncertain: true });
+      group.actual.isProxyOrderKnown = false;
+    } else {
+      const entry = { source, iif, oifs: NO_OIFS, isLearned: false, isUncertain: true };
+      this.#references.setSource(group.actual, addressKey(source), entry);
+    }
+    this.rules.markDirty(group);
+  }
+
+  plan(): FamilyPlan {
+    this.#settle();
+    const entries: Operation[] = [];
+    for (const group of this.rules.dirtyGroups) {
+      const comparison = this.#comparisonOf(group);
+      const operations = group.needsDiff ? diffGroup(comparison) : diffFlows(comparison, group.toCheck ?? []);
+      for (const operation of operations) entries.push(operation);
+    }
+    return { entries, ...this.vifs.plan() };
+  }
+
+  /** What was planned was applied; the results follow one by one. */
+  beginCommit(): void {
+    for (const group of this.rules.dirtyGroups) {
+      if (group.needsDiff) {
+        if (this.failedGroups.delete(group)) group.failures = [];
+        group.actual.isProxyOrderKnown = true;
+      }
+      group.needsDiff = false;
+      group.toCheck = undefined;
+      group.expired = undefined;
+      this.rules.settle(group);
+      this.rules.prune(group);
+    }
+    this.rules.dirtyGroups.clear();
+    this.vifs.beginCommit();
+  }
+
+  commitEntry(operation: EntryOperation, failure: KernelFailure | undefined): void {
+    const group = this.rules.group(operation.group);
+    const isDelete = operation.op === 'delete-mfc' || operation.op === 'delete-proxy';
+    if (failure === undefined || (isDelete && failure.code === 'ENOENT')) this.#write(group, operation);
+    else {
+      if (operation.op === 'put-mfc') this.#doubt(group, addressKey(operation.source));
+      else if (operation.op === 'put-proxy') group.actual.isProxyOrderKnown = false;
+      const source = 'source' in operation ? operation.source : undefined;
+      this.#fail(group, { source, iif: 'iif' in operation ? operation.iif : undefined, failure });
+    }
+    this.rules.prune(group);
+  }
+
+  /** Lets go of the vif numbers that nothing names any more. */
+  endCommit(): void {
+    // Entries that the upcall thread made by rules it had before may still be on their way.
+    if (this.rules.changedHolders.size > 0) return;
+    this.vifs.release((number) => this.#references.has(number));
+  }
+
+  retryFailed(): void {
+    this.vifs.retryFailed();
+    for (const group of this.failedGroups) this.rules.markDirty(group);
+  }
+
+  expire(group: Group, source: number | string): void {
+    group.expired = (group.expired ?? new Set()).add(source);
+    this.rules.markSource(group, source);
+  }
+
+  /** Gives numbers to the names that have come into use, and spreads what changed to the groups it touches. */
+  #settle(): void {
+    this.vifs.assign();
+    this.rules.spreadPrefixes();
+  }
+
+  #comparisonOf(group: Group): Comparison {
+    const wanted = this.rules.compile(group);
+    let indexes: ReturnType<RuleBook['indexesOf']> | undefined;
+    return {
+      group: group.address,
+      actual: group.actual,
+      wanted,
+      rulesOf: (source) => matchingOf((indexes ??= this.rules.indexesOf(group)), source),
+      expired: group.expired,
+      lostVifs: this.vifs.lostVifs,
+    };
+  }
+
+  #learn({ source, group: address, iif, oifs }: LearnedFlow): Group {
+    const group = this.rules.group(address);
+    const key = addressKey(source);
+    const isUncertain = this.#namesAbsentVif(vifsOfSource({ iif, oifs }));
+    this.#references.setSource(group.actual, key, { source, iif, oifs, isLearned: true, isUncertain });
+    this.rules.markSource(group, key);
+    return group;
+  }
+
+  #forget(group: Group, key: number | string): void {
+    this.#references.setSource(group.actual, key, undefined);
+    this.rules.markSource(group, key);
+  }
+
+  /** The kernel refused to write over the entry: it is not what is wanted, whatever the mirror says. */
+  #doubt(group: Group, key: number | string): void {
+    const entry = group.actual.sources.get(key);
+    if (entry !== undefined) this.#references.setSource(group.actual, key, { ...entry, isUncertain: true });
+  }
+
+  #fail(group: Group, failure: Group['failures'][number]): void {
+    const others = group.failures.filter(({ source, iif }) => source !== failure.source || iif !== failure.iif);
+    group.failures = [...others, failure];
+    this.failedGroups.add(group);
+    for (const { id } of group.rules) this.rules.changedIds.add(id);
+  }
+
+  #write(group: Group, operation: EntryOperation): void {
+    const { actual } = group;
+    switch (operation.op) {
+      case 'put-mfc': {
+        const isUncertain = this.#namesAbsentVif(vifsOfSource(operation));
+        const { source, iif, oifs, isLearned } = operation;
+        const entry = { source, iif, oifs, isLearned, isUncertain };
+        this.#references.setSource(actual, addressKey(source), entry);
+        return;
+      }
+      case 'delete-mfc':
+        this.#references.setSource(actual, addressKey(operation.source), undefined);
+        return;
+      case 'put-proxy': {
+        const { iif, oifs } = operation;
+        const isUncertain = this.#namesAbsentVif(vifsOfProxy(operation));
+        this.#references.putProxy(actual, { iif, oifs, isUncertain });
+        return;
+      }
+      case 'delete-proxy':
+        this.#references.deleteProxy(actual, operation.iif);
+    }
+  }
+
+  #namesAbsentVif(vifs: number): boolean {
+    return (vifs & ~this.vifs.kernelVifs()) !== 0;
+  }
+}

@@ -1,0 +1,347 @@
+// All that the kernel should hold for one table, and what must be done so that it does. Pure: it has the mirror of the
+// kernel's state, and no I/O, no clock and no log.
+import { type Address, FAMILIES, type Family, addressKey } from '../../model/address.js';
+import type { InterfaceSettings, Link } from '../../model/interface.js';
+import { type Mroute, mrouteFamily } from '../../model/mroute.js';
+import type { Mrule } from '../../model/mrule.js';
+import { type KernelFailure, type Resource, type Status, type Warning, sameResource } from '../../model/resource.js';
+import type { FlowKey, LearnedFlow, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
+import { FamilyFib, type ForeignMfc } from './family-fib.js';
+import { Links } from './links.js';
+import { MembershipBook } from './memberships.js';
+import { type InterfaceNames, MruleKeeper, type MruleView } from './mrules.js';
+import { InterfaceThresholds } from './interface-thresholds.js';
+import type { StarG } from './star-g.js';
+import { type StatusSources, interfaceStatus, membershipStatus, pendingStatus, ruleStatus } from './status.js';
+import { type InterfaceView, type MfcView, viewInterfaces, viewMfc } from './views.js';
+
+export interface FibOptions {
+  readonly table: number;
+  /** Families whose MRT socket is there. */
+  readonly families: readonly Family[];
+  readonly mrulePriority: number;
+  /** False where the table is led to by other means, such as a VRF or the kernel's default rule. */
+  readonly makesMrules: boolean;
+  readonly starG: StarG;
+  /** Vifs of each family, at most and by default VIF_LIMIT. */
+  readonly vifLimit?: number;
+}
+
+/**
+ * One turn is: `takeUpcallGroups` to the kernel, `onUpcalls` with what it learned until then, `plan`, `apply`,
+ * `commit`; nothing else between `plan` and `commit`. Turns are due until `hasWork` is false.
+ */
+export class Fib {
+  readonly #options: FibOptions;
+  readonly #links = new Links();
+  readonly #families = new Map<Family, FamilyFib>();
+  readonly #wishes = new Map<string, Resource>();
+  readonly #memberships = new MembershipBook(this.#links);
+  readonly #thresholds = new InterfaceThresholds();
+  readonly #mrules: MruleKeeper;
+  readonly #interfaceWarnings = new Map<string, readonly Warning[]>();
+  readonly #changedIds = new Set<string>();
+  #hasChanged = false;
+
+  constructor(options: FibOptions) {
+    this.#options = options;
+    const { table, families, mrulePriority: priority } = options;
+    this.#mrules = new MruleKeeper({ table, families, priority });
+    const ttlThresholdOf = (name: string) => this.#thresholds.of(name);
+    for (const family of FAMILIES.filter((each) => families.includes(each))) {
+      const { starG, vifLimit } = options;
+      this.#families.set(family, new FamilyFib(family, { starG, vifLimit, ttlThresholdOf }, this.#links));
+    }
+  }
+
+  /** Whether another turn can do something. */
+  get hasWork(): boolean {
+    return this.#hasChanged || this.#memberships.isDirty || [...this.#families.values()].some((each) => each.hasWork);
+  }
+
+  /**
+   * Sets or removes what is wanted under an id. Several ids may have the same key: their rules are united.
+   *
+   * @param id opaque and unique, such as owner and key
+   */
+  setWish(id: string, resource: Resource | undefined): void {
+    const old = this.#wishes.get(id);
+    if (old !== undefined && resource !== undefined && sameResource(old, resource)) return;
+    if (old !== undefined) this.#unwish(id, old);
+    if (resource === undefined) this.#wishes.delete(id);
+    else {
+      this.#wishes.set(id, resource);
+      this.#wish(id, resource);
+    }
+    if (resource === undefined || !isMroute(resource)) this.#changedIds.add(id);
+    this.#hasChanged = true;
+  }
+
+  /** The whole current set of links; only what differs from the last one is touched. */
+  setLinks(links: readonly Link[]): void {
+    const changes = this.#links.replace(links);
+    if (changes.names.size === 0) return;
+    for (const family of this.#families.values()) family.onLinksChanged(changes);
+    this.#memberships.onLinksChanged(changes.names);
+    for (const name of changes.names) this.#thresholds.idsOf(name).forEach((id) => this.#changedIds.add(id));
+    this.#hasChanged = true;
+  }
+
+  /** All tables' mrules as the kernel has them. */
+  setActualMrules(rules: readonly Mrule[]): void {
+    for (const name of this.#mrules.replace(rules)) this.#touchStatuses(name);
+    this.#hasChanged = true;
+  }
+
+  /** What the engine has found out about an interface, such as RP_FILTER and IPV6_DISABLED. */
+  setInterfaceWarnings(name: string, warnings: readonly Warning[]): void {
+    const known = this.#interfaceWarnings.get(name) ?? [];
+    if (known.map(({ code }) => code).join() === warnings.map(({ code }) => code).join()) return;
+    if (warnings.length === 0) this.#interfaceWarnings.delete(name);
+    else this.#interfaceWarnings.set(name, warnings);
+    this.#touchStatuses(name);
+  }
+
+  /** What the upcall thread did. */
+  onUpcalls(events: readonly UpcallEvent[]): void {
+    for (const event of events) {
+      if (event.event === 'resync') {
+        for (const [family, fib] of this.#families) {
+          fib.replaceLearned(event.flows.filter(({ group }) => group.family === family));
+        }
+      } else {
+        const group = 'flow' in event ? event.flow.group : event.group;
+        this.#families.get(group.family)?.onUpcall(event);
+      }
+    }
+  }
+
+  /** Someone else deleted an entry; without a source, one of the group's (*,G) entries. */
+  onMfcGone(source: Address | undefined, group: Address): void {
+    const family = this.#families.get(group.family);
+    const found = family?.rules.findGroup(group);
+    if (found !== undefined) family?.onMfcGone(source && addressKey(source), found);
+  }
+
+  /** Whether the kernel should have such an entry; without a source, a (*,G) entry. */
+  hasMfc(source: Address | undefined, group: Address): boolean {
+    const actual = this.#families.get(group.family)?.rules.findGroup(group)?.actual;
+    if (source === undefined) return (actual?.proxies.length ?? 0) > 0;
+    return actual?.sources.has(addressKey(source)) ?? false;
+  }
+
+  /** Entries that the kernel has and the mirror does not: they are written over or deleted. */
+  onForeignMfc(entries: Iterable<ForeignMfc>): void {
+    for (const entry of entries) this.#families.get(entry.group.family)?.onForeignMfc(entry);
+  }
+
+  /** What has changed since last taken; to be given to the kernel before `plan`. */
+  takeUpcallGroups(): { family: Family; groups: UpcallGroup[] }[] {
+    return Array.from(this.#families, ([family, fib]) => ({ family, groups: fib.takeUpcallGroups() })).filter(
+      ({ groups }) => groups.length > 0,
+    );
+  }
+
+  /** The difference for all that has changed, in the order in which no flow is without an entry. */
+  plan(): readonly Operation[] {
+    const plans = Array.from(this.#families.values(), (family) => family.plan());
+    const operations = [
+      ...plans.map(({ vifs }) => vifs),
+      ...plans.map(({ entries }) => entries),
+      this.#planMrules(),
+      ...plans.map(({ lateVifs }) => lateVifs),
+      this.#memberships.plan(),
+    ].flat();
+    if (operations.length === 0) this.commit([], []);
+    return operations;
+  }
+
+  /** Takes what the kernel made of the operations of the last plan: a result each, undefined if it was taken. */
+  commit(operations: readonly Operation[], results: readonly (KernelFailure | undefined)[]): void {
+    for (const family of this.#families.values()) family.beginCommit();
+    this.#memberships.beginCommit();
+    for (const [index, operation] of operations.entries()) this.#commit(operation, results[index]);
+    for (const family of this.#families.values()) family.endCommit();
+    this.#hasChanged = operations.length > 0;
+  }
+
+  /** What the kernel refused is planned again. */
+  retryFailed(): void {
+    for (const family of this.#families.values()) family.retryFailed();
+    this.#memberships.retryFailed();
+    for (const name of this.#mrules.retryFailed()) this.#touchStatuses(name);
+    this.#hasChanged = true;
+  }
+
+  /** Marks learned flows for deletion in the next plan. */
+  expire(flows: Iterable<FlowKey>): void {
+    for (const { source, group } of flows) {
+      const family = this.#families.get(group.family);
+      const found = family?.rules.findGroup(group);
+      if (found !== undefined && source !== undefined) family?.expire(found, addressKey(source));
+    }
+  }
+
+  /** Whether some flow is answered by upcalls, so that its source may move between iifs. */
+  needsWrongVifUpcalls(family: Family): boolean {
+    return this.#families.get(family)?.needsUpcalls ?? false;
+  }
+
+  /** Where the wish is on its way into the kernel; pending if there is no such wish. */
+  status(id: string): Status {
+    const wish = this.#wishes.get(id);
+    switch (wish?.key.kind) {
+      case undefined:
+        return pendingStatus(undefined);
+      case 'interface':
+        return interfaceStatus(wish.key.name, this.#links.named(wish.key.name));
+      case 'membership':
+        return membershipStatus(wish.key, this.#memberships.wish(id), this.#memberships);
+      case 'mroute': {
+        const family = this.#families.get(wish.key.group.address.family);
+        const rule = family?.rules.rule(id);
+        if (family !== undefined && rule !== undefined) return ruleStatus(rule, this.#statusSources(family));
+        return pendingStatus({ reason: 'FAMILY_UNAVAILABLE', interface: wish.key.iif });
+      }
+    }
+  }
+
+  /** Ids whose status may have changed since last taken. */
+  takeChangedStatuses(): readonly string[] {
+    const books = [this.#memberships, ...Array.from(this.#families.values(), ({ rules }) => rules)];
+    for (const { changedIds } of books) {
+      for (const id of changedIds) this.#changedIds.add(id);
+      changedIds.clear();
+    }
+    const ids = [...this.#changedIds];
+    this.#changedIds.clear();
+    return ids;
+  }
+
+  /** All interfaces that are there, and those that something waits for. */
+  interfaces(): InterfaceView[] {
+    const warningsOf = (name: string) => [
+      ...(this.#interfaceWarnings.get(name) ?? []),
+      ...Array.from(this.#families.keys()).flatMap((family) => this.#mrules.conflictsOf(family, name)),
+    ];
+    return viewInterfaces(this.#links, this.#families, this.#memberships.patterns(), warningsOf);
+  }
+
+  /** The mrules of all tables, and those of ours that are missing. */
+  mrules(): MruleView[] {
+    return this.#mrules.view(this.#options.makesMrules ? this.#participants() : new Map());
+  }
+
+  /** Whether the rule is one that the table keeps in the kernel, and it is not there. */
+  lacksMrule(rule: Mrule): boolean {
+    return this.#options.makesMrules && this.#mrules.lacks(rule, this.#participants());
+  }
+
+  /** Removes all mrules of the table, for its end. The rest goes with the flush of the kernel. */
+  removal(): readonly Operation[] {
+    return this.#options.makesMrules ? this.#mrules.removal() : [];
+  }
+
+  /** The entries of the mirror, with the rules that made them. */
+  mfc(family: Family): Iterable<MfcView> {
+    const fib = this.#families.get(family);
+    return fib === undefined ? [] : viewMfc(fib);
+  }
+
+  /** Undefined if the number belongs to no interface. */
+  vifName(family: Family, vif: number): string | undefined {
+    return this.#families.get(family)?.vifs.table.at(vif)?.name;
+  }
+
+  *learnedFlows(family: Family): Iterable<LearnedFlow> {
+    for (const group of this.#families.get(family)?.rules.groups() ?? []) {
+      for (const { source, iif, oifs, isLearned } of group.actual.sources.values()) {
+        if (isLearned) yield { source, group: group.address, iif, oifs };
+      }
+    }
+  }
+
+  #wish(id: string, resource: Resource): void {
+    if (isMroute(resource)) this.#families.get(mrouteFamily(resource.key))?.rules.set(id, resource);
+    else if (isSettings(resource)) this.#setThreshold(id, resource.key.name, resource.ttlThreshold);
+    else if (this.#families.has(resource.key.group.address.family)) this.#memberships.set(id, resource);
+  }
+
+  #unwish(id: string, { key }: Resource): void {
+    switch (key.kind) {
+      case 'mroute':
+        this.#families.get(mrouteFamily(key))?.rules.set(id, undefined);
+        return;
+      case 'membership':
+        this.#memberships.set(id, undefined);
+        return;
+      case 'interface':
+        this.#setThreshold(id, key.name, undefined);
+    }
+  }
+
+  #setThreshold(id: string, name: string, ttlThreshold: number | undefined): void {
+    if (!this.#thresholds.set(id, name, ttlThreshold)) return;
+    for (const { rules } of this.#families.values()) rules.touchInterface(name);
+  }
+
+  #planMrules(): Operation[] {
+    return this.#options.makesMrules ? this.#mrules.plan(this.#participants()) : [];
+  }
+
+  #participants(): InterfaceNames {
+    return new Map(Array.from(this.#families, ([family, fib]) => [family, fib.vifs.participants()]));
+  }
+
+  #commit(operation: Operation, failure: KernelFailure | undefined): void {
+    switch (operation.op) {
+      case 'add-vif':
+      case 'delete-vif':
+        this.#families.get(operation.family)?.vifs.commit(operation, failure);
+        return;
+      case 'put-mfc':
+      case 'delete-mfc':
+      case 'put-proxy':
+      case 'delete-proxy':
+        this.#families.get(operation.group.family)?.commitEntry(operation, failure);
+        return;
+      case 'add-mrule':
+      case 'delete-mrule':
+        this.#mrules.commit(operation.op, operation.rule, failure);
+        if (failure !== undefined) this.#touchStatuses(operation.rule.interface);
+        return;
+      case 'join':
+      case 'leave':
+        this.#memberships.commit(operation.op, operation, failure);
+    }
+  }
+
+  /** Statuses of rules with the interface as iif or oif; the empty name is every interface. */
+  #touchStatuses(name: string): void {
+    for (const { rules } of this.#families.values()) {
+      if (name === '') for (const { id } of rules.rules()) this.#changedIds.add(id);
+      for (const use of rules.uses.matching(name)) for (const { id } of use.users) this.#changedIds.add(id);
+    }
+  }
+
+  #statusSources(fib: FamilyFib): StatusSources {
+    return {
+      linkOf: (name) => this.#links.named(name),
+      vifName: (vif) => fib.vifs.table.at(vif)?.name,
+      vifOf: (name) => fib.vifs.table.get(name),
+      isLive: (vif) => fib.vifs.isLive(vif),
+      conflictsOf: (name) => this.#mrules.conflictsOf(fib.family, name),
+      interfaceWarningsOf: (name) => this.#interfaceWarnings.get(name) ?? [],
+      mruleFailureOf: (name) => this.#mrules.failureOf(fib.family, name),
+      failedGroups: () => fib.failedGroups,
+    };
+  }
+}
+
+function isMroute(resource: Resource): resource is Mroute {
+  return resource.key.kind === 'mroute';
+}
+
+function isSettings(resource: Resource): resource is InterfaceSettings {
+  return resource.key.kind === 'interface';
+}

@@ -1,0 +1,133 @@
+// A rule of an owner, and the rules of one group or group prefix; here names become vifs.
+import type { Address, Prefix } from '../../model/address.js';
+import type { Mroute } from '../../model/mroute.js';
+import type { KernelFailure } from '../../model/resource.js';
+import type { UpcallGroup, VifOif, VifRule } from '../kernel/port.js';
+import type { InterfaceUse } from './interface-uses.js';
+import type { ActualGroup } from './mirror.js';
+import { orderedOifs } from './oifs.js';
+import type { SourceIndex, SourceKey } from './source-index.js';
+import type { GroupProgram } from './star-g.js';
+
+/** A rule with its names resolved that knows whose it is. */
+export interface CompiledRule extends VifRule {
+  readonly id: string;
+}
+
+export interface Rule {
+  readonly id: string;
+  readonly mroute: Mroute;
+  readonly iif: InterfaceUse<Rule>;
+  readonly oifs: readonly RuleOif[];
+  readonly holder: Holder;
+  /** One for each iif that is there; undefined: must be resolved again. */
+  compiled: readonly CompiledRule[] | undefined;
+  /** Every operation that it asked for was answered by the kernel. */
+  isSettled: boolean;
+}
+
+export interface RuleOif {
+  readonly use: InterfaceUse<Rule>;
+  /** Undefined: the threshold of the interface. */
+  readonly ttlThreshold: number | undefined;
+}
+
+/** What holds the rules of exactly one group prefix. */
+export type Holder = Group | PrefixGroup;
+
+interface RuleSet {
+  readonly group: Prefix;
+  readonly rules: Set<Rule>;
+  /** What the upcall thread was given last. */
+  given: UpcallGroup | undefined;
+  /** Rules that have changed since the kernel last answered. */
+  unsettled: Rule[];
+}
+
+/** The rules of a group prefix that is not a single group. */
+export interface PrefixGroup extends RuleSet {
+  readonly kind: 'prefix';
+  /** Of its rules; undefined: must be made again. */
+  index: SourceIndex<CompiledRule> | undefined;
+}
+
+/** A single group that has rules of its own or entries in the kernel. */
+export interface Group extends RuleSet {
+  readonly kind: 'group';
+  readonly address: Address;
+  readonly actual: ActualGroup;
+  program: GroupProgram;
+  /** The program no longer follows from the rules. */
+  isStale: boolean;
+  /** All entries must be compared with the program. */
+  needsDiff: boolean;
+  /** Sources whose entries must be compared although the program stands; undefined: none. */
+  toCheck: Set<SourceKey> | undefined;
+  /** Learned entries that are to go; undefined: none. */
+  expired: Set<SourceKey> | undefined;
+  /** What the kernel refused, by what it was about. */
+  failures: readonly GroupFailure[];
+}
+
+/** A refusal, and the entry it was about: an (S,G) entry of any iif, or the (*,G) entry of an iif. */
+export interface GroupFailure {
+  readonly source: Address | undefined;
+  readonly iif: number | undefined;
+  readonly failure: KernelFailure;
+}
+
+/** What names mean at this moment. */
+export interface Resolver {
+  /** Undefined if the interface has no vif number or cannot be used. */
+  vifOf(interfaceName: string): number | undefined;
+  /** Threshold of oifs that have none of their own. */
+  ttlThresholdOf(interfaceName: string): number;
+}
+
+/** Lists of oifs that many rules share; equal lists are one. */
+export class OifLists {
+  readonly #lists = new Map<string, readonly VifOif[]>();
+
+  /** The one list that equals this one. */
+  share(oifs: readonly VifOif[]): readonly VifOif[] {
+    let text = '';
+    for (const { vif, ttlThreshold } of oifs) text += `${vif}@${ttlThreshold} `;
+    const known = this.#lists.get(text);
+    if (known !== undefined) return known;
+    if (this.#lists.size >= OIF_LISTS_MAX) this.#lists.clear();
+    this.#lists.set(text, oifs);
+    return oifs;
+  }
+}
+
+/** Lists to remember; beyond it they are only not shared with those from before. */
+const OIF_LISTS_MAX = 1024;
+
+/** The rule for each iif that it stands for; wildcard oifs leave the iif out. */
+export function resolveRule(rule: Rule, resolver: Resolver, lists: OifLists): CompiledRule[] {
+  const { key, except, deny } = rule.mroute;
+  const compiled: CompiledRule[] = [];
+  for (const name of rule.iif.members) {
+    const iif = resolver.vifOf(name);
+    if (iif === undefined) continue;
+    const oifs = lists.share(resolveOifs(rule, name, resolver));
+    compiled.push({ id: rule.id, iif, source: key.source, except, group: key.group, deny, oifs });
+  }
+  return compiled;
+}
+
+function resolveOifs(rule: Rule, iifName: string, resolver: Resolver): readonly VifOif[] {
+  const isIpv4 = rule.mroute.key.group.address.family === 'ipv4';
+  const thresholds = new Map<number, number>();
+  for (const { use, ttlThreshold } of rule.oifs) {
+    for (const name of use.members) {
+      if (name === iifName && use.pattern !== name) continue;
+      const vif = resolver.vifOf(name);
+      if (vif === undefined) continue;
+      // The IPv6 entry is a bit set of oifs without thresholds (struct mf6cctl).
+      const own = isIpv4 ? (ttlThreshold ?? resolver.ttlThresholdOf(name)) : 1;
+      thresholds.set(vif, Math.min(own, thresholds.get(vif) ?? own));
+    }
+  }
+  return orderedOifs(thresholds);
+}

@@ -1,0 +1,30 @@
+// Which statuses have really changed: much is looked at again that ends as it was.
+import type { Status } from '../../model/resource.js';
+
+/** Remembers what was last told of each wish. */
+export class StatusNews {
+  readonly #told = new Map<string, string>();
+
+  /** Whether the status is other than when last asked about this wish; it counts as told from now on. */
+  isNews(id: string, status: Status): boolean {
+    const text = summarize(status);
+    if (this.#told.get(id) === text) return false;
+    this.#told.set(id, text);
+    return true;
+  }
+
+  /** The wish is gone. */
+  forget(id: string): void {
+    this.#told.delete(id);
+  }
+}
+
+function summarize({ state, missing, failure, warnings, programming }: Status): string {
+  return [
+    state,
+    missing.map(({ reason, interface: name }) => `${reason} ${name}`).join(),
+    failure?.text ?? '',
+    warnings.map(({ code, text }) => `${code} ${text}`).join(),
+    programming === undefined ? '' : `${programming.kind} ${programming.reason}`,
+  ].join('|');
+}

@@ -1,0 +1,139 @@
+// How far a resource has got on its way into the kernel.
+import { holds, isHost } from '../../model/address.js';
+import { type Link, isWildcard } from '../../model/interface.js';
+import type { MembershipKey } from '../../model/membership.js';
+import type { KernelFailure, Missing, State, Status } from '../../model/resource.js';
+import type { InterfaceUse } from './interface-uses.js';
+import type { MembershipBook, MembershipWish } from './memberships.js';
+import { programmingOf } from './programming.js';
+import type { Group, GroupFailure, Rule } from './rule.js';
+import type { Vif } from './vif-table.js';
+import { type WarningSources, warningsOf } from './warnings.js';
+
+/** What statuses of rules are made from. */
+export interface StatusSources extends WarningSources {
+  vifOf(interfaceName: string): Vif | undefined;
+  /** Whether the kernel has the vif for the interface that has its name now. */
+  isLive(vif: Vif): boolean;
+  /** Why packets of the interface do not reach the table. */
+  mruleFailureOf(interfaceName: string): KernelFailure | undefined;
+  /** Groups of which the kernel refused an entry. */
+  failedGroups(): Iterable<Group>;
+}
+
+/** A resource that waits for something, and for nothing else. */
+export function pendingStatus(missing: Missing | undefined): Status {
+  return {
+    state: 'pending',
+    missing: missing === undefined ? [] : [missing],
+    failure: undefined,
+    warnings: [],
+    programming: undefined,
+  };
+}
+
+/** Why a name or wildcard stands for no interface; undefined if it stands for one. */
+function missingOf({ pattern, members }: Pick<InterfaceUse<unknown>, 'pattern' | 'members'>): Missing[] {
+  if (members.length > 0) return [];
+  return [{ reason: isWildcard(pattern) ? 'NO_INTERFACE_MATCHES' : 'INTERFACE_NOT_FOUND', interface: pattern }];
+}
+
+/** The status of an interface's settings. */
+export function interfaceStatus(name: string, link: Link | undefined): Status {
+  if (link === undefined) return pendingStatus({ reason: 'INTERFACE_NOT_FOUND', interface: name });
+  return { ...pendingStatus(undefined), state: 'programmed' };
+}
+
+/**
+ * The status of a membership.
+ *
+ * @param wish undefined if the family is not there
+ */
+export function membershipStatus(
+  key: MembershipKey,
+  wish: MembershipWish | undefined,
+  book: Pick<MembershipBook, 'progressOf'>,
+): Status {
+  if (wish === undefined) return pendingStatus({ reason: 'FAMILY_UNAVAILABLE', interface: key.interface });
+  const [missing] = missingOf(wish.use);
+  if (missing !== undefined) return pendingStatus(missing);
+  const { failure, isJoined } = book.progressOf(wish);
+  const state = failure !== undefined ? 'failed' : isJoined ? 'programmed' : 'pending';
+  return { ...pendingStatus(undefined), state, failure };
+}
+
+/** The status of a rule. */
+export function ruleStatus(rule: Rule, sources: StatusSources): Status {
+  const iifMissing = missingVifs(rule.iif, sources);
+  const oifMissing = rule.mroute.deny ? [] : rule.oifs.map(({ use }) => missingOif(rule, use, sources));
+  const missing = [...iifMissing, ...oifMissing.flat()];
+  const isIifThere = rule.iif.members.some((name) => sources.vifOf(name) !== undefined);
+  const compiled = rule.compiled ?? [];
+  const areAllOifsAway = oifMissing.length > 0 && compiled.every(({ oifs }) => oifs.length === 0);
+  const failure = failureOf(rule, sources);
+  const state = (): State => {
+    if (failure !== undefined) return 'failed';
+    if (!isIifThere || areAllOifsAway || !isDone(rule, sources)) return 'pending';
+    return missing.length > 0 ? 'partial' : 'programmed';
+  };
+  return {
+    state: state(),
+    missing,
+    failure,
+    warnings: warningsOf(rule, sources),
+    programming: isIifThere ? programmingOf(rule) : undefined,
+  };
+}
+
+/** What keeps the pattern from standing for vifs. */
+function missingVifs(use: InterfaceUse<Rule>, sources: StatusSources): Missing[] {
+  const withoutVif = use.members.filter((name) => sources.vifOf(name) === undefined);
+  return [...missingOf(use), ...withoutVif.map((name) => ({ reason: 'VIF_LIMIT', interface: name }) as const)];
+}
+
+/** The same for an oif; a wildcard that stands for nothing but the iif itself has nowhere to send to. */
+function missingOif(rule: Rule, use: InterfaceUse<Rule>, sources: StatusSources): Missing[] {
+  const missing = missingVifs(use, sources);
+  if (missing.length > 0 || !isWildcard(use.pattern)) return missing;
+  const isIifOnly = use.members.length === 1 && rule.iif.members.every((name) => use.members.includes(name));
+  return isIifOnly ? [{ reason: 'NO_INTERFACE_MATCHES', interface: use.pattern }] : [];
+}
+
+function isDone(rule: Rule, sources: StatusSources): boolean {
+  if (!rule.isSettled) return false;
+  return namesOf(rule).every((name) => {
+    const vif = sources.vifOf(name);
+    return vif === undefined || sources.isLive(vif);
+  });
+}
+
+function failureOf(rule: Rule, sources: StatusSources): KernelFailure | undefined {
+  for (const name of namesOf(rule)) {
+    const failure = sources.vifOf(name)?.failure;
+    if (failure !== undefined) return failure;
+  }
+  for (const name of rule.iif.members) {
+    const failure = sources.mruleFailureOf(name);
+    if (failure !== undefined) return failure;
+  }
+  if (rule.holder.kind === 'group') return failureIn(rule.holder, rule);
+  for (const group of sources.failedGroups()) {
+    const failure = holds(rule.holder.group, group.address) ? failureIn(group, rule) : undefined;
+    if (failure !== undefined) return failure;
+  }
+  return undefined;
+}
+
+function failureIn({ failures }: Group, rule: Rule): KernelFailure | undefined {
+  return failures.find((failure) => isAbout(failure, rule))?.failure;
+}
+
+/** Whether the refused entry carries packets of the rule. */
+function isAbout({ source, iif }: GroupFailure, { mroute, compiled }: Rule): boolean {
+  if (source !== undefined) return holds(mroute.key.source, source);
+  return !isHost(mroute.key.source) && (compiled ?? []).some((each) => each.iif === iif);
+}
+
+function namesOf({ iif, oifs }: Rule): string[] {
+  return [...iif.members, ...oifs.flatMap(({ use }) => use.members)];
+}

@@ -1,0 +1,179 @@
+// Keeps the vifs of one family: numbers for the interfaces that rules use, and what of them the kernel has.
+import type { Family } from '../../model/address.js';
+import type { KernelFailure } from '../../model/resource.js';
+import type { Operation } from '../kernel/port.js';
+import type { RuleBook } from './compile.js';
+import type { Links } from './links.js';
+import { uniteVifs, vifBit } from './oifs.js';
+import { type Vif, VifTable } from './vif-table.js';
+
+export type VifOperation = Extract<Operation, { op: 'add-vif' | 'delete-vif' }>;
+
+/** Operations on vifs, in the places they take among those of the table. */
+export interface VifPlan {
+  readonly vifs: readonly Operation[];
+  /** Vifs that no entry names any more once the entries are written. */
+  readonly lateVifs: readonly Operation[];
+}
+
+export class VifKeeper {
+  readonly table: VifTable;
+  readonly #family: Family;
+  readonly #links: Links;
+  readonly #rules: RuleBook;
+  /** Names of present interfaces that rules use. */
+  #usedNames: ReadonlySet<string> = new Set();
+  /** Those of them for which no vif number was left. */
+  readonly #waitingNames = new Set<string>();
+  /** Vif numbers may have become free for those that wait. */
+  #hasReleased = false;
+  #lostVifs = 0;
+
+  constructor(family: Family, limit: number | undefined, links: Links, rules: RuleBook) {
+    this.table = new VifTable(limit);
+    this.#family = family;
+    this.#links = links;
+    this.#rules = rules;
+  }
+
+  /** Whether names wait for numbers and some have become free, or other names are in use than before. */
+  get canAssign(): boolean {
+    return this.#rules.uses.haveChanged || (this.#hasReleased && this.#waitingNames.size > 0);
+  }
+
+  /** Vifs that were away since the last commit; the kernel may have left them out of entries written meanwhile. */
+  get lostVifs(): number {
+    return this.#lostVifs;
+  }
+
+  /** Names of interfaces that take part: those that rules use, and those that are away and will be used again. */
+  participants(): string[] {
+    const isAwaited = (name: string) => this.#links.named(name) === undefined && this.#rules.uses.isUsed(name);
+    return Array.from(this.table, ({ name }) => name).filter((name) => this.#usedNames.has(name) || isAwaited(name));
+  }
+
+  /** Number of the interface; undefined if it has none or the kernel refused the vif. */
+  numberOf(name: string): number | undefined {
+    const vif = this.table.get(name);
+    return vif?.failure === undefined && this.#usedNames.has(name) ? vif?.number : undefined;
+  }
+
+  /** Whether the kernel has the vif for the interface that has its name now. */
+  isLive(vif: Vif): boolean {
+    return vif.ifindex !== undefined && this.#links.named(vif.name)?.ifindex === vif.ifindex;
+  }
+
+  /** The vifs that are live. */
+  liveVifs(): number {
+    return this.#setOf((vif) => this.isLive(vif));
+  }
+
+  /** The vifs that the kernel has, for whatever interface. */
+  kernelVifs(): number {
+    return this.#setOf(({ ifindex }) => ifindex !== undefined);
+  }
+
+  /** The number of the vif that the kernel has for the ifindex. */
+  numberOfIfindex(ifindex: number): number | undefined {
+    for (const vif of this.table) if (vif.ifindex === ifindex) return vif.number;
+    return undefined;
+  }
+
+  onLinksChanged(names: ReadonlySet<string>): void {
+    for (const vif of this.table) {
+      const link = vif.ifindex === undefined ? undefined : this.#links.indexed(vif.ifindex);
+      const isGone = vif.ifindex !== undefined && link === undefined;
+      const isRenamed = link !== undefined && link.name !== vif.name;
+      const isFailureOld = vif.failure !== undefined && names.has(vif.name);
+      // The kernel deletes the vif with its interface, without a word (`ipmr_device_event`).
+      if (isGone) vif.ifindex = undefined;
+      if (isFailureOld) vif.failure = undefined;
+      if (isGone || isRenamed) this.#lostVifs = uniteVifs(this.#lostVifs, vifBit(vif.number));
+      if (isGone || isRenamed || isFailureOld) this.#rules.touchInterface(vif.name);
+    }
+  }
+
+  /** Gives numbers to the names that have come into use. */
+  assign(): void {
+    if (this.canAssign) {
+      const { uses } = this.#rules;
+      uses.haveChanged = false;
+      this.#usedNames = uses.presentNames();
+      this.#waitingNames.clear();
+      for (const name of this.#usedNames) {
+        const isNew = this.table.get(name) === undefined;
+        if (this.table.assign(name) === undefined) this.#waitingNames.add(name);
+        else if (isNew) this.#rules.touchInterface(name);
+      }
+    }
+    this.#hasReleased = false;
+  }
+
+  plan(): VifPlan {
+    const deletes: Operation[] = [];
+    const adds: Operation[] = [];
+    const lateVifs: Operation[] = [];
+    for (const vif of this.table) {
+      const ifindex = this.#usedNames.has(vif.name) ? this.#links.named(vif.name)?.ifindex : undefined;
+      if (vif.failure !== undefined || vif.ifindex === ifindex) continue;
+      if (vif.ifindex !== undefined) {
+        // One that belongs to another interface now must make room for it, and for its new number.
+        const isElsewhere = this.#links.indexed(vif.ifindex)?.name !== vif.name;
+        const operation: Operation = { op: 'delete-vif', family: this.#family, vif: vif.number };
+        (isElsewhere ? deletes : lateVifs).push(operation);
+      }
+      if (ifindex !== undefined) adds.push({ op: 'add-vif', family: this.#family, vif: vif.number, ifindex });
+    }
+    return { vifs: [...deletes, ...adds], lateVifs };
+  }
+
+  /** What was planned was applied; the results follow one by one. */
+  beginCommit(): void {
+    this.#lostVifs = 0;
+  }
+
+  commit(operation: VifOperation, failure: KernelFailure | undefined): void {
+    const vif = this.table.at(operation.vif);
+    if (vif === undefined) return;
+    if (operation.op === 'add-vif') {
+      vif.failure = failure;
+      if (failure === undefined) vif.ifindex = operation.ifindex;
+    } else {
+      // EADDRNOTAVAIL: the interface went, and the vif with it, before the operation came.
+      const isGone = failure === undefined || failure.code === 'EADDRNOTAVAIL';
+      vif.failure = isGone ? undefined : failure;
+      if (isGone) vif.ifindex = undefined;
+    }
+    if (vif.failure !== undefined) this.#rules.touchInterface(vif.name);
+    else if (operation.op === 'add-vif') this.#rules.touchUpcalls(vif.name);
+  }
+
+  /**
+   * Lets go of the numbers that nothing needs.
+   *
+   * @param isNamed whether some entry in the kernel names the number
+   */
+  release(isNamed: (number: number) => boolean): void {
+    for (const vif of this.table) {
+      if (this.#usedNames.has(vif.name) || vif.ifindex !== undefined || vif.releasedAt !== undefined) continue;
+      if (isNamed(vif.number)) continue;
+      if (this.#rules.uses.isUsed(vif.name)) this.table.release(vif);
+      else this.table.remove(vif);
+      this.#hasReleased = true;
+    }
+  }
+
+  retryFailed(): void {
+    for (const vif of this.table) {
+      if (vif.failure === undefined) continue;
+      vif.failure = undefined;
+      this.#rules.touchInterface(vif.name);
+    }
+  }
+
+  #setOf(isMember: (vif: Vif) => boolean): number {
+    let set = 0;
+    for (const vif of this.table) if (isMember(vif)) set = uniteVifs(set, vifBit(vif.number));
+    return set;
+  }
+}

@@ -1,0 +1,83 @@
+// What the kernel takes and a person may regret.
+import { addressKey, isHost, isLinkLocalGroup } from '../../model/address.js';
+import { type Link, isWildcard } from '../../model/interface.js';
+import { mrouteFamily } from '../../model/mroute.js';
+import type { Warning } from '../../model/resource.js';
+import { vifBit, vifsIn } from './oifs.js';
+import type { Rule } from './rule.js';
+
+/** What warnings of rules are made from. */
+export interface WarningSources {
+  linkOf(interfaceName: string): Link | undefined;
+  vifName(vif: number): string | undefined;
+  /** Other mrules on the interface. */
+  conflictsOf(interfaceName: string): readonly Warning[];
+  /** What the engine has found out about the interface, such as RP_FILTER. */
+  interfaceWarningsOf(interfaceName: string): readonly Warning[];
+}
+
+/** All warnings of a rule. */
+export function warningsOf(rule: Rule, sources: WarningSources): Warning[] {
+  const iifs = rule.iif.members;
+  const names = new Set([...iifs, ...rule.oifs.flatMap(({ use }) => use.members)]);
+  return [
+    ...loopWarnings(rule),
+    ...linkLocalWarnings(rule),
+    ...shadowWarnings(rule, sources),
+    ...thresholdWarnings(rule),
+    ...Array.from(names).flatMap((name) => flagWarnings(sources.linkOf(name))),
+    ...iifs.flatMap((name) => sources.conflictsOf(name)),
+    ...Array.from(names).flatMap((name) =>
+      sources.interfaceWarningsOf(name).filter(({ code }) => concerns(code, rule, iifs.includes(name))),
+    ),
+  ];
+}
+
+function loopWarnings({ mroute, iif }: Rule): Warning[] {
+  return mroute.oifs
+    .filter(({ interface: name }) => !isWildcard(name) && (name === iif.pattern || iif.members.includes(name)))
+    .map(({ interface: name }) => ({
+      code: 'LOOP',
+      text: `packets that arrive on ${name} are sent out of ${name} again`,
+    }));
+}
+
+function linkLocalWarnings({ mroute }: Rule): Warning[] {
+  if (!isLinkLocalGroup(mroute.key.group)) return [];
+  return [{ code: 'LINK_LOCAL_GROUP', text: 'no router forwards groups of link-local scope' }];
+}
+
+/** The kernel takes one iif for a source and group; where rules let it in on several, it serves one at a time. */
+function shadowWarnings({ mroute, holder, compiled }: Rule, sources: WarningSources): Warning[] {
+  const { source } = mroute.key;
+  if (holder.kind === 'prefix' || !isHost(source) || mroute.deny) return [];
+  const contested = holder.program.contested.get(addressKey(source.address)) ?? 0;
+  const own = (compiled ?? []).reduce((set, { iif }) => set | vifBit(iif), 0);
+  const others = vifsIn((contested & ~own) >>> 0).flatMap((vif) => sources.vifName(vif) ?? []);
+  if (others.length === 0) return [];
+  const text = `while the source arrives on ${rulePlace(mroute.key.iif)}, packets from it on ${others.join(', ')} are dropped, although rules let them in there`;
+  return [{ code: 'SHADOWS', text }];
+}
+
+function rulePlace(iif: string): string {
+  return isWildcard(iif) ? `one of ${iif}` : iif;
+}
+
+function thresholdWarnings({ mroute }: Rule): Warning[] {
+  const isAsked = mroute.oifs.some(({ ttlThreshold }) => ttlThreshold !== undefined && ttlThreshold > 1);
+  if (mrouteFamily(mroute.key) === 'ipv4' || !isAsked) return [];
+  return [{ code: 'TTL_THRESHOLD_IPV6', text: 'the kernel has no TTL thresholds for IPv6; they have no effect' }];
+}
+
+function flagWarnings(link: Link | undefined): Warning[] {
+  if (link === undefined || link.hasMulticast) return [];
+  const cure = `ip link set ${link.name} multicast on`;
+  return [{ code: 'NO_MULTICAST_FLAG', text: `${link.name} lacks the MULTICAST flag; set it with: ${cure}` }];
+}
+
+/** Reverse path filtering is of IPv4 and of what arrives. */
+function concerns(code: Warning['code'], { mroute }: Rule, isIif: boolean): boolean {
+  const isIpv4 = mrouteFamily(mroute.key) === 'ipv4';
+  if (code === 'RP_FILTER') return isIpv4 && isIif;
+  return code !== 'IPV6_DISABLED' || !isIpv4;
+}
