@@ -94,6 +94,8 @@ export class Engine {
   readonly #history = new History(1n);
   readonly #links = new Map<number, Link>();
   readonly #warned = new Map<string, Set<string>>();
+  /** Those of which the kernel said so since the rules were read. */
+  readonly #goneMrules: Mrule[] = [];
   #revision = 1n;
   #isTurnDue = false;
   #isResyncDue = false;
@@ -325,6 +327,8 @@ export class Engine {
     if (options.validateOnly || isRefused) {
       for (const [key, { before }] of differences) this.#fib.setWish(wishId(owner, key), before);
       if (!options.validateOnly) this.#rib.commit(reverse(step));
+      // What was looked at is planned anew; it is as it was, so the kernel is not touched.
+      this.#turn(new Map());
     }
     if (isRefused) throw new EngineError('WARNINGS', describeWarnings(warnings));
     if (!options.validateOnly) {
@@ -348,9 +352,7 @@ export class Engine {
         this.#areMrulesDue = true;
         break;
       case 'mrule-gone':
-        if (this.#fib.wantsMrule(event.rule)) {
-          this.#onNote({ note: 'mrule was removed by another program', rule: event.rule });
-        }
+        this.#goneMrules.push(event.rule);
         this.#areMrulesDue = true;
         break;
       case 'mfc-gone':
@@ -402,10 +404,7 @@ export class Engine {
 
   /** Brings the kernel to what is wanted and tells who listens. `changed`: keys whose wishes have changed. */
   #turn(changed: Map<string, ResourceKey>): void {
-    if (this.#areMrulesDue) {
-      this.#areMrulesDue = false;
-      this.#fib.setActualMrules(this.#kernel.listMrules());
-    }
+    if (this.#areMrulesDue) this.#readMrules();
     for (const family of this.#kernel.families) {
       this.#kernel.setWrongVifUpcalls(family, this.#fib.needsWrongVifUpcalls(family));
     }
@@ -481,8 +480,17 @@ export class Engine {
     this.#links.clear();
     for (const link of this.#kernel.listLinks()) this.#links.set(link.ifindex, link);
     this.#fib.setLinks([...this.#links.values()]);
-    this.#fib.setActualMrules(this.#kernel.listMrules());
+    this.#readMrules();
     this.#areSettingsDue = true;
+  }
+
+  /** News of a deletion may be older than what was done since, so the kernel is asked which rules are there. */
+  #readMrules(): void {
+    this.#areMrulesDue = false;
+    this.#fib.setActualMrules(this.#kernel.listMrules());
+    for (const rule of this.#goneMrules.splice(0)) {
+      if (this.#fib.lacksMrule(rule)) this.#onNote({ note: 'mrule was removed by another program', rule });
+    }
   }
 
   /** Reads the settings of the interfaces in use; only warnings depend on them. */

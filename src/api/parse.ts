@@ -5,7 +5,9 @@ import {
   anyPrefix,
   formatPrefix,
   isAny,
+  isHost,
   isMulticastPrefix,
+  isUnspecified,
   parsePrefix,
   addressLength,
 } from '../model/address.js';
@@ -33,16 +35,25 @@ import type { Resource__Output } from './generated/mcroute/v1/Resource.js';
 import type { ResourceKey__Output } from './generated/mcroute/v1/ResourceKey.js';
 import { ApiError, type FieldViolation } from './status.js';
 
-/** Violations that one error reports; a request with more of them says how many there are. */
-const VIOLATIONS_SHOWN_MAX = 100;
+/**
+ * Bytes of the violations that one error reports, some twenty; the sentence says how many there are. They travel in a
+ * trailer, and clients refuse more than 8 KiB of those (grpc.max_metadata_size), base64 and the sentence included.
+ */
+const VIOLATIONS_BYTES_MAX = 4_096;
+
+/** Characters of a text that an error repeats. */
+const QUOTED_MAX = 64;
 
 /** Collects what is wrong with a request. */
 export class Violations {
   readonly #found: FieldViolation[] = [];
   #count = 0;
+  #bytes = 0;
 
   add(field: string, description: string): void {
-    if (++this.#count <= VIOLATIONS_SHOWN_MAX) this.#found.push({ field, description });
+    this.#count++;
+    this.#bytes += Buffer.byteLength(field) + Buffer.byteLength(description);
+    if (this.#bytes <= VIOLATIONS_BYTES_MAX) this.#found.push({ field, description });
   }
 
   /** @throws ApiError INVALID_FIELD with all that was found, if anything was. */
@@ -54,15 +65,13 @@ export class Violations {
   }
 }
 
-/** Parses the changes of an Apply. Throws ApiError INVALID_FIELD. */
-export function parseChanges(wire: readonly Change__Output[]): Change[] {
-  const violations = new Violations();
+/** Parses the changes of an Apply. */
+export function parseChanges(wire: readonly Change__Output[], violations: Violations): Change[] {
   const changes: Change[] = [];
   for (const [index, change] of wire.entries()) {
     const parsed = parseChange(change, `changes[${index}]`, violations);
     if (parsed !== undefined) changes.push(parsed);
   }
-  violations.throwIfAny();
   return changes;
 }
 
@@ -81,7 +90,7 @@ export function parseOwner(text: string, violations: Violations): string {
   if (!/^[A-Za-z0-9._@/-]+$/.test(text) || text.length > OWNER_MAX) {
     violations.add(
       'owner',
-      `'${text}' is not an owner's name: 1 to ${OWNER_MAX} of letters, digits and . _ - @ /, such as 'cli'`,
+      `${quote(text)} is not an owner's name: 1 to ${OWNER_MAX} of letters, digits and . _ - @ /, such as 'cli'`,
     );
   }
   return text;
@@ -185,10 +194,10 @@ function parseExcept(wire: Mroute__Output, key: MrouteKey | undefined, path: str
   const except = new Map<string, Prefix>();
   for (const [index, text] of wire.except.entries()) {
     const field = `${path}.except[${index}]`;
-    const prefix = parsePrefixField(text, field, violations);
+    const prefix = parseSource(text, field, violations);
     if (prefix === undefined) continue;
     if (key !== undefined && prefix.address.family !== key.group.address.family) {
-      violations.add(field, `'${text}' is not of the group's family, ${familyName(key.group)}`);
+      violations.add(field, `${quote(text)} is not of the group's family, ${familyName(key.group)}`);
     }
     except.set(formatPrefix(prefix), prefix);
   }
@@ -259,7 +268,7 @@ function parseFlow(
   if (source !== undefined && source.address.family !== family) {
     violations.add(
       `${path}.source`,
-      `'${wire.source}' and group '${wire.group}' are of different families: both must be IPv4 or both IPv6`,
+      `${quote(wire.source)} and group ${quote(wire.group)} are of different families: both must be IPv4 or both IPv6`,
     );
     return;
   }
@@ -271,7 +280,7 @@ function parseGroup(text: string, field: string, violations: Violations): Prefix
   if (group === undefined) return undefined;
   if (!isMulticastPrefix(group)) {
     const range = group.address.family === 'ipv4' ? '224.0.0.0/4' : 'ff00::/8';
-    violations.add(field, `'${text}' is not a multicast group: use an address or prefix of ${range}`);
+    violations.add(field, `${quote(text)} is not a multicast group: use an address or prefix of ${range}`);
     return;
   }
   return group;
@@ -281,7 +290,12 @@ function parseSource(text: string, field: string, violations: Violations): Prefi
   const source = parsePrefixField(text, field, violations);
   if (source === undefined) return undefined;
   if (isMulticastPrefix(source)) {
-    violations.add(field, `'${text}' is a multicast group; a source is the address of a sender`);
+    violations.add(field, `${quote(text)} is a multicast group; a source is the address of a sender`);
+    return;
+  }
+  // To the kernel these are the source of a (*,G) entry.
+  if (isHost(source) && isUnspecified(source.address)) {
+    violations.add(field, `${quote(text)} is no sender's address: leave the source empty for any`);
     return;
   }
   return source;
@@ -296,7 +310,8 @@ function parsePrefixField(text: string, field: string, violations: Violations): 
     return parsePrefix(text);
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
-    violations.add(field, `${error.message}: use ADDRESS or ADDRESS/LENGTH, such as 239.1.1.1 or ff3e::/32`);
+    const problem = text.length > QUOTED_MAX ? `${quote(text)} is not an address or prefix` : printable(error.message);
+    violations.add(field, `${problem}: use ADDRESS or ADDRESS/LENGTH, such as 239.1.1.1 or ff3e::/32`);
     return;
   }
 }
@@ -312,17 +327,18 @@ function parseInterfaceName(
     return;
   }
   if (isWildcard(text) && !allowsWildcard) {
-    violations.add(field, `'${text}' is a wildcard; here the name of one interface is needed`);
+    violations.add(field, `${quote(text)} is a wildcard; here the name of one interface is needed`);
     return;
   }
-  if (text.includes(':')) {
-    violations.add(field, `'${text}' is an alias: use the interface itself, '${text.split(':')[0] ?? ''}'`);
+  const alias = text.indexOf(':');
+  if (alias > 0) {
+    violations.add(field, `${quote(text)} is an alias: use the interface itself, ${quote(text.slice(0, alias))}`);
     return;
   }
   if (!isInterfaceName(text)) {
     violations.add(
       field,
-      `'${text}' cannot be the name of an interface: 1 to ${INTERFACE_NAME_MAX} bytes without '/' and spaces`,
+      `${quote(text)} cannot be the name of an interface: 1 to ${INTERFACE_NAME_MAX} bytes without '/', ':' and spaces`,
     );
     return;
   }
@@ -336,6 +352,16 @@ function parseLabel(text: string, field: string, violations: Violations): string
 
 function isTtlThreshold(value: number): boolean {
   return value >= 1 && value <= 254;
+}
+
+/** A text of the caller as an error repeats it: short, and without what would upset a terminal or a log. */
+function quote(text: string): string {
+  const shown = text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}...` : text;
+  return `'${printable(shown)}'`;
+}
+
+function printable(text: string): string {
+  return text.replace(/\p{C}/gu, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
 }
 
 function familyName(prefix: Prefix): string {

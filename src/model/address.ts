@@ -144,6 +144,11 @@ export function addressKey(address: Address): number | string {
   return String.fromCharCode(a >>> 16, a & 0xffff, b >>> 16, b & 0xffff, c >>> 16, c & 0xffff, d >>> 16, d & 0xffff);
 }
 
+/** Whether the address is 0.0.0.0 or ::, which no sender has (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.2). */
+export function isUnspecified(address: Address): boolean {
+  return address.words.every((word) => word === 0);
+}
+
 /** Whether the address is a group: 224.0.0.0/4 or ff00::/8. */
 export function isMulticast(address: Address): boolean {
   const first = address.words[0] ?? 0;

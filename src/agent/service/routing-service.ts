@@ -12,11 +12,21 @@ import type { ListRequest__Output } from '../../api/generated/mcroute/v1/ListReq
 import type { ListResponse } from '../../api/generated/mcroute/v1/ListResponse.js';
 import type { ReplaceRequest__Output } from '../../api/generated/mcroute/v1/ReplaceRequest.js';
 import type { ReplaceResponse } from '../../api/generated/mcroute/v1/ReplaceResponse.js';
-import type { RoutingServiceHandlers } from '../../api/generated/mcroute/v1/RoutingService.js';
+import type {
+  RoutingServiceDefinition,
+  RoutingServiceHandlers,
+} from '../../api/generated/mcroute/v1/RoutingService.js';
+import { APPLY_REQUEST, REPLACE_REQUEST, limitElements, refusalOf } from '../../api/element-limit.js';
 import { Violations, parseChanges, parseOwner, parseResources } from '../../api/parse.js';
 import { EFFECTS, renderEntry, renderResource, renderWarning } from '../../api/render.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
-import { CHANGES_PER_APPLY_MAX, MESSAGE_MAX, RESOURCES_PER_TABLE_MAX, VIF_LIMIT } from '../../model/limits.js';
+import {
+  CHANGES_PER_APPLY_MAX,
+  ELEMENTS_MAX,
+  MESSAGE_MAX,
+  RESOURCES_PER_TABLE_MAX,
+  VIF_LIMIT,
+} from '../../model/limits.js';
 import type { Resource } from '../../model/resource.js';
 import type { Difference } from '../rib/rib.js';
 import type { ApplyOptions, ChangeOutcome, Engine } from '../engine.js';
@@ -114,6 +124,8 @@ function unary<Request extends TableRequest, Response>(
   return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
     let response: Response;
     try {
+      const refusal = refusalOf(call.request);
+      if (refusal !== undefined) throw refusal;
       checkTable(options.engine, call.request.table);
       response = handle(call.request);
     } catch (error) {
@@ -146,14 +158,15 @@ function streaming<Request extends TableRequest, Response>(
 function apply(engine: Engine, request: ApplyRequest__Output): ApplyResponse {
   const violations = new Violations();
   const owner = parseOwner(request.owner, violations);
-  violations.throwIfAny();
   if (request.changes.length > CHANGES_PER_APPLY_MAX) {
     throw new ApiError(
       'RESOURCE_LIMIT',
       `${request.changes.length} changes are more than the ${CHANGES_PER_APPLY_MAX} of one Apply: use Replace, or several Applies`,
     );
   }
-  const { revision, results } = engine.apply(owner, parseChanges(request.changes), applyOptions(request));
+  const changes = parseChanges(request.changes, violations);
+  violations.throwIfAny();
+  const { revision, results } = engine.apply(owner, changes, applyOptions(request));
   return {
     revision: revision.toString(),
     results: results.map((result, index) => renderResult(result, request.changes[index]?.id ?? '0')),
@@ -202,23 +215,26 @@ function replace(
   call.on('data', (request: ReplaceRequest__Output) => {
     if (isAnswered) return;
     try {
+      const refusal = refusalOf(request);
+      if (refusal !== undefined) throw refusal;
       first ??= checkFirst(options.engine, request, violations);
-      resources.push(...parseResources(request.resources, received, violations));
-      received += request.resources.length;
-      if (received > RESOURCES_PER_TABLE_MAX) {
+      if (received + request.resources.length > RESOURCES_PER_TABLE_MAX) {
         throw new ApiError(
           'RESOURCE_LIMIT',
           `more than ${RESOURCES_PER_TABLE_MAX} resources are more than a table holds`,
         );
       }
+      // Not spread into one push: arguments are on the stack, which takes some hundred thousand.
+      for (const resource of parseResources(request.resources, received, violations)) resources.push(resource);
+      received += request.resources.length;
     } catch (error) {
       refuse(error);
     }
   });
-  call.on('end', () => {
+  const finish = () => {
     if (isAnswered) return;
     try {
-      if (first === undefined) throw new ApiError('INVALID_FIELD', 'owner: is required in the first message');
+      first ??= checkFirst(options.engine, NO_MESSAGE, violations);
       violations.throwIfAny();
       const response = replaceOwner(options.engine, first, resources);
       isAnswered = true;
@@ -226,13 +242,41 @@ function replace(
     } catch (error) {
       refuse(error);
     }
-  });
+  };
+  // A stream that the client has reset ends too, and is cancelled in a later tick of the same turn of the loop.
+  call.on('end', () => setImmediate(finish));
   call.on('cancelled', () => {
     isAnswered = true;
     resources.length = 0;
   });
   // A broken stream is the client's affair; what it had sent has no effect.
   call.on('error', () => undefined);
+}
+
+/** What a client that half-closes at once has asked for: nothing, for nobody. */
+const NO_MESSAGE: ReplaceRequest__Output = { table: 0, owner: '', resources: [], validateOnly: false, strict: false };
+
+/** The service of proto/ with requests that are too costly to decode left undecoded. */
+export function limitedDefinition(definition: RoutingServiceDefinition): RoutingServiceDefinition {
+  const { Apply, Replace } = definition;
+  return {
+    ...definition,
+    Apply: {
+      ...Apply,
+      requestDeserialize: limitElements(Apply.requestDeserialize, APPLY_REQUEST, ELEMENTS_MAX, tooManyElements),
+    },
+    Replace: {
+      ...Replace,
+      requestDeserialize: limitElements(Replace.requestDeserialize, REPLACE_REQUEST, ELEMENTS_MAX, tooManyElements),
+    },
+  };
+}
+
+function tooManyElements(elements: number): ApiError {
+  return new ApiError(
+    'RESOURCE_LIMIT',
+    `the message has ${elements} elements, more than the ${ELEMENTS_MAX} of one message: send it in several`,
+  );
 }
 
 function checkFirst(engine: Engine, request: ReplaceRequest__Output, violations: Violations): ReplaceRequest__Output {

@@ -7,7 +7,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { api, packageDefinition } from '../../api/load.js';
 import { MESSAGE_MAX } from '../../model/limits.js';
-import { routingService, type ServiceOptions } from './routing-service.js';
+import { limitedDefinition, routingService, type ServiceOptions } from './routing-service.js';
 
 /** Bytes of a unix socket's path at most (sun_path less its final zero). */
 const SOCKET_PATH_MAX = 107;
@@ -46,7 +46,7 @@ export async function serve(path: string, options: ServiceOptions): Promise<Runn
     'grpc.keepalive_time_ms': 60_000,
     'grpc.keepalive_timeout_ms': 20_000,
   });
-  server.addService(api().mcroute.v1.RoutingService.service, routingService(options));
+  server.addService(limitedDefinition(api().mcroute.v1.RoutingService.service), routingService(options));
   const health = new HealthImplementation({ '': 'SERVING', 'mcroute.v1.RoutingService': 'SERVING' });
   health.addToServer(server);
   new ReflectionService(packageDefinition()).addToServer(server);
