@@ -20,7 +20,9 @@ for (const file of readdirSync(join(NATIVE, 'src'))) sources.push(join(NATIVE, '
 if (newest(sources) <= oldest(outputs)) {
   say('up to date');
 } else {
-  say(`building ${isSanitized ? 'the addon with sanitizers' : 'the addon and the launcher'}, about half a minute`);
+  say(
+    `building ${isSanitized ? 'the addon with sanitizers' : 'the addon and the launcher'}; this takes a minute or more`,
+  );
   const started = new Date();
   await (isSanitized ? buildSanitized() : build(NATIVE, []));
   // Make leaves a file alone whose objects came out the same; the next run must see that it is new enough. What was

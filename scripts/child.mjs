@@ -2,15 +2,17 @@
 import { spawn } from 'node:child_process';
 
 /**
- * Runs a program. Its output is passed on as it comes unless `quiet`, and the end of it is given back.
+ * Runs a program. Its output is passed on as it comes unless `quiet`, and the end of it is given back. With `isShown`
+ * it has our own outputs instead, such as a terminal whose size it asks for.
  *
  * @returns {Promise<{ status: number, output: string, seconds: number }>} `output` are its last 256 KiB; the status is
  *   128 + 9 when it was killed because of the limit.
  */
-export async function run(argv, { cwd, env = process.env, quiet = false, limitMs = 3_600_000 } = {}) {
+export async function run(argv, { cwd, env = process.env, quiet = false, limitMs = 3_600_000, isShown = false } = {}) {
   const [program, ...args] = argv;
   const started = performance.now();
-  const child = spawn(program, args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
+  const stdio = isShown ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'];
+  const child = spawn(program, args, { cwd, env, stdio, detached: true });
   running.add(child);
   const timer = setTimeout(() => kill(child), limitMs);
   let output = '';
@@ -18,7 +20,7 @@ export async function run(argv, { cwd, env = process.env, quiet = false, limitMs
     [child.stdout, process.stdout],
     [child.stderr, process.stderr],
   ]) {
-    stream.setEncoding('utf8').on('data', (text) => {
+    stream?.setEncoding('utf8').on('data', (text) => {
       output = (output + text).slice(-OUTPUT_KEPT);
       if (!quiet) copy.write(text);
     });

@@ -144,7 +144,7 @@ async function demo() {
     return 1;
   }
   const main = [process.execPath, '--enable-source-maps', join(tree, 'dist/test/demo/main.js')];
-  const { status } = await run(isolated(tree, main), { cwd: tree, env: environment() });
+  const { status } = await run(isolated(tree, main), { cwd: tree, env: environment(), isShown: true });
   return status;
 }
 

@@ -6,12 +6,11 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import {
   LAUNCH,
-  ONE_ID,
+  itAsRoot,
   PROBE,
   TARGET,
   TARGET_ID,
   expectedId,
-  isRootless,
   launchProbe,
   parseProbe,
   run,
@@ -27,7 +26,7 @@ describe('the runtime directory', () => {
     assert.doesNotMatch(finished.stderr, /warning/);
   });
 
-  it('changes its owner only if it is empty', { skip: isRootless && ONE_ID }, () => {
+  itAsRoot('changes its owner only if it is empty', () => {
     const directory = mkdtempSync(join(tmpdir(), 'launch-'));
     try {
       chmodSync(directory, 0o755);

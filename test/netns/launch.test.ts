@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import {
   LAUNCH,
   NET_ADMIN_ONLY,
-  ONE_ID,
+  itAsRoot,
   PROBE,
   TARGET,
   TARGET_ID,
@@ -66,16 +66,12 @@ describe('what a launched program may do', () => {
     assert.equal(answer.procOwner, expectedId, 'it is dumpable: /proc/self is its own');
   });
 
-  it(
-    'takes supplementary groups away',
-    { skip: isRootless && 'setgroups is denied in this user namespace, so there are none to begin with' },
-    () => {
-      const answer = parseProbe(
-        run(['setpriv', '--groups', '7,8', LAUNCH, '--table', '1003', ...TARGET, '--', ...PROBE]),
-      );
-      assert.deepEqual(answer.groups, []);
-    },
-  );
+  itAsRoot('takes supplementary groups away', () => {
+    const answer = parseProbe(
+      run(['setpriv', '--groups', '7,8', LAUNCH, '--table', '1003', ...TARGET, '--', ...PROBE]),
+    );
+    assert.deepEqual(answer.groups, []);
+  });
 
   it('keeps root only when told to, and then with no other capability', () => {
     const answer = parseProbe(launchProbe(['--table', '1004', '--user', 'root']));
@@ -84,23 +80,19 @@ describe('what a launched program may do', () => {
     assert.equal(answer.rawSocket, 'EPERM');
   });
 
-  it(
-    'works for an unprivileged user with ambient capabilities, as under systemd, and keeps the user',
-    { skip: isRootless && ONE_ID },
-    () => {
-      const asUser = ['setpriv', '--reuid', '4242', '--regid', '4243', '--clear-groups'];
-      const ambient = ['--inh-caps', '-all,+net_admin,+net_raw', '--ambient-caps', '-all,+net_admin,+net_raw'];
-      const bounded = ['--bounding-set', '-all,+net_admin,+net_raw'];
-      const finished = run([...asUser, ...ambient, ...bounded, LAUNCH, '--table', '1005', '--', ...PROBE]);
-      const answer = parseProbe(finished);
-      assert.deepEqual(answer.uids, [4242, 4242, 4242]);
-      assert.deepEqual(answer.gids, [4243, 4243, 4243]);
-      for (const line of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
-        assert.deepEqual(answer.status[line], [NET_ADMIN_ONLY]);
-      assert.equal(answer.rawSocket, 'EPERM');
-      assert.match(finished.stderr, /note: the bounding set stays as it is, because CAP_SETPCAP is missing/);
-    },
-  );
+  itAsRoot('works for an unprivileged user with ambient capabilities, as under systemd, and keeps the user', () => {
+    const asUser = ['setpriv', '--reuid', '4242', '--regid', '4243', '--clear-groups'];
+    const ambient = ['--inh-caps', '-all,+net_admin,+net_raw', '--ambient-caps', '-all,+net_admin,+net_raw'];
+    const bounded = ['--bounding-set', '-all,+net_admin,+net_raw'];
+    const finished = run([...asUser, ...ambient, ...bounded, LAUNCH, '--table', '1005', '--', ...PROBE]);
+    const answer = parseProbe(finished);
+    assert.deepEqual(answer.uids, [4242, 4242, 4242]);
+    assert.deepEqual(answer.gids, [4243, 4243, 4243]);
+    for (const line of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
+      assert.deepEqual(answer.status[line], [NET_ADMIN_ONLY]);
+    assert.equal(answer.rawSocket, 'EPERM');
+    assert.match(finished.stderr, /note: the bounding set stays as it is, because CAP_SETPCAP is missing/);
+  });
 
   it('allows real-time priority 1, or says that it could not', () => {
     const finished = launchProbe(['--table', '1006', ...TARGET]);
@@ -120,7 +112,7 @@ describe('what a launched program may do', () => {
     assert.match(finished.stderr, /the group stays root, because gid 65534 is not mapped in this user namespace/);
   });
 
-  it('ends when it cannot become the user', { skip: isRootless && ONE_ID }, () => {
+  itAsRoot('ends when it cannot become the user', () => {
     const finished = run([
       'setpriv',
       '--bounding-set',

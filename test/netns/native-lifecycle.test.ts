@@ -1,9 +1,9 @@
 // The upcall thread from its start to its end, in whichever order things are closed.
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { after, before, describe, it } from 'node:test';
 
+import { itAsRoot } from '../support/launcher.js';
 import { eventually } from '../support/wait.js';
 import {
   FAMILIES,
@@ -142,9 +142,7 @@ describe('start of an upcall thread', () => {
     ordinary.stop();
   });
 
-  const mayBeRealtime = spawnSync('chrt', ['--rr', '1', 'true']).status === 0;
-  const skip = mayBeRealtime ? false : 'SCHED_RR is not allowed here';
-  it('keeps inherited realtime priority while the other threads give it up', { skip }, async () => {
+  itAsRoot('keeps inherited realtime priority while the other threads give it up', async () => {
     using child = new Program(
       `
       import { readdirSync, readFileSync } from 'node:fs';

@@ -202,8 +202,9 @@ export class FakeAgent implements AsyncDisposable {
   #apply(request: ApplyRequest__Output): ApplyResponse {
     const violations = new Violations();
     const owner = parseOwner(request.owner, violations);
+    const changes = parseChanges(request.changes, violations);
     violations.throwIfAny();
-    const results = this.table.apply(owner, parseChanges(request.changes), optionsOf(request));
+    const results = this.table.apply(owner, changes, optionsOf(request));
     return {
       revision: String(this.table.revision),
       results: results.map(({ effect, warnings, entry }, index) => ({

@@ -2,6 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { it } from 'node:test';
 import { installTree } from './install-tree.js';
 import { WAIT_LIMIT_MS, waitForExit, waitForLine } from './wait.js';
 
@@ -19,7 +20,7 @@ export const NET_ADMIN_ONLY = '0000000000001000';
 /** The words that start the probe. */
 export const PROBE: readonly string[] = ['python3', join(tree, 'test/support/launch-probe.py')];
 
-/** In a user namespace with one id nothing else can be become: what needs more is skipped there. */
+/** Inside a user namespace that has one id, so that nobody else can be become. */
 export const isRootless = readFileSync('/proc/self/uid_map', 'utf8').trim().split(/\s+/)[2] === '1';
 
 /** Options that ask for the user and group TARGET_ID. */
@@ -28,8 +29,13 @@ export const TARGET: readonly string[] = ['--user', `${TARGET_ID}:${TARGET_ID}`]
 /** Who the program runs as with TARGET. */
 export const expectedId = isRootless ? 0 : TARGET_ID;
 
-/** Why a test is skipped that needs a second user. */
-export const ONE_ID = 'a user namespace with one id: there is no other user to become';
+/**
+ * A test of what only root can do, such as becoming another user. It is for the run as root, and no test of the
+ * rootless run.
+ */
+export function itAsRoot(name: string, body: () => void | Promise<void>): void {
+  if (!isRootless) it(name, body);
+}
 
 /** The path of a file of the project. */
 export function projectFile(path: string): string {

@@ -1,6 +1,10 @@
 // Runs mcctl as people do, as a program of its own.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { FakeAgent } from './fake-agent.js';
 import { waitForExit } from './wait.js';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
@@ -41,6 +45,32 @@ export async function runMcctl(words: readonly string[], options: RunOptions = {
     waitForExit(child, RUN_LIMIT_MS),
   ]);
   return { status, stdout, stderr };
+}
+
+/** A host with a fake agent of table 5, and mcctl on it. */
+export interface Host extends AsyncDisposable {
+  readonly agent: FakeAgent;
+  /** Where agents have their sockets. */
+  readonly directory: string;
+  /** Runs mcctl with table 5 in its environment; the words stand apart by spaces. */
+  readonly mcctl: (words: string, options?: RunOptions) => Promise<Ended>;
+}
+
+/** Opens a host. */
+export async function openHost(): Promise<Host> {
+  const directory = mkdtempSync(join(tmpdir(), 'mcctl-'));
+  const agent = await FakeAgent.listen(join(directory, '5.sock'));
+  const environment = { MCROUTE_RUNTIME_DIRECTORY: directory, MCROUTE_TABLE: '5' };
+  return {
+    agent,
+    directory,
+    mcctl: (words, options = {}) =>
+      runMcctl(words.split(' '), { ...options, environment: { ...environment, ...options.environment } }),
+    [Symbol.asyncDispose]: async () => {
+      await agent[Symbol.asyncDispose]();
+      rmSync(directory, { recursive: true });
+    },
+  };
 }
 
 /** Longest run of a command, many of which start at once on a small machine. */

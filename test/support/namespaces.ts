@@ -29,7 +29,7 @@ export class Namespace implements Disposable {
     this.netns = `${name}-${process.pid}-${++opened}`;
     ip(['netns', 'add', this.netns]);
     this.ip('link set lo up');
-    this.setSysctls(QUIET);
+    this.setSysctls(hasIpv6 ? { ...QUIET, ...QUIET_IPV6 } : QUIET);
   }
 
   /** For setns(2) and nsenter(1). */
@@ -123,7 +123,8 @@ export function connect(a: LinkEnd, b: LinkEnd): void {
       `peer name ${b.interface} index ${++lastIfindex} netns ${b.namespace.netns}`,
   );
   for (const end of [a, b]) {
-    const addresses = (end.addresses ?? []).map((address) => addAddress(end.interface, address));
+    const usable = (end.addresses ?? []).filter((address) => hasIpv6 || !address.includes(':'));
+    const addresses = usable.map((address) => addAddress(end.interface, address));
     end.namespace.ip(...addresses, `link set dev ${end.interface} up`);
   }
   settle(a.namespace);
@@ -220,9 +221,15 @@ const OUTPUT_MAX = 64 * 1024 * 1024;
 const QUIET = {
   'net/ipv4/conf/all/rp_filter': 0,
   'net/ipv4/conf/default/rp_filter': 0,
-  'net/ipv6/conf/all/accept_dad': 0,
-  'net/ipv6/conf/default/accept_dad': 0,
-  'net/ipv6/conf/default/router_solicitations': 0,
   // Receivers of tests join many groups with one socket; the default is 20.
   'net/ipv4/igmp_max_memberships': 10_000,
 } as const;
+
+const QUIET_IPV6 = {
+  'net/ipv6/conf/all/accept_dad': 0,
+  'net/ipv6/conf/default/accept_dad': 0,
+  'net/ipv6/conf/default/router_solicitations': 0,
+} as const;
+
+/** Not on a kernel that was booted with ipv6.disable=1: links have no IPv6 addresses there. */
+const hasIpv6 = existsSync('/proc/net/if_inet6');
