@@ -1,0 +1,105 @@
+// The resources of a file, sent by Apply or Replace. Shared by `apply` and `diff`.
+import type { ApplyResponse__Output } from '../../api/generated/mcroute/v1/ApplyResponse.js';
+import type { ReplaceRequest } from '../../api/generated/mcroute/v1/ReplaceRequest.js';
+import type { ReplaceResponse__Output } from '../../api/generated/mcroute/v1/ReplaceResponse.js';
+import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.js';
+import { ApiError } from '../../api/status.js';
+import { CHANGES_PER_APPLY_MAX, RESOURCES_PER_TABLE_MAX } from '../../model/limits.js';
+import { CliError } from '../errors.js';
+import { nameOfFile, readText } from '../file/read-text.js';
+import { type ResourceFile, parseResourceFile } from '../file/resource-file.js';
+import type { Session } from '../session.js';
+
+/** How a file is sent. */
+export interface FileRequestOptions {
+  readonly isDryRun: boolean;
+  readonly isStrict: boolean;
+  /** The table's revision that the person looked at. */
+  readonly expectedRevision: string | undefined;
+}
+
+/** Resources in one message of a Replace; with the largest ones it stays far below the limit of a message. */
+const RESOURCES_PER_MESSAGE = 1_000;
+
+/** Reads and parses the file that `-f` names. */
+export async function readResourceFile(session: Session, path: string): Promise<ResourceFile> {
+  return parseResourceFile(await readText(path, session.stdin), nameOfFile(path));
+}
+
+/** Puts all resources of a file: all of them or, if one is not valid, none. */
+export function applyFile(
+  session: Session,
+  file: ResourceFile,
+  options: FileRequestOptions,
+): Promise<ApplyResponse__Output> {
+  const { agent } = session;
+  if (file.resources.length > CHANGES_PER_APPLY_MAX) {
+    throw new CliError(
+      'BAD_FILE',
+      `the file has ${file.resources.length} resources, and ${CHANGES_PER_APPLY_MAX} at most take effect at once`,
+      [
+        `use --prune, which takes ${RESOURCES_PER_TABLE_MAX} but removes what the file does not have, or split the file`,
+      ],
+    );
+  }
+  const request = {
+    ...header(session, options),
+    changes: file.resources.map((resource, index) => ({ id: index + 1, put: resource })),
+  };
+  return inWordsOfFile(
+    file,
+    agent.ask((client, callOptions, callback) => client.apply(request, callOptions, callback)),
+  );
+}
+
+/** Makes the owner's resources exactly those of a file. */
+export function replaceByFile(
+  session: Session,
+  file: ResourceFile,
+  options: FileRequestOptions,
+): Promise<ReplaceResponse__Output> {
+  const { agent } = session;
+  return inWordsOfFile(
+    file,
+    agent.send(
+      (client, callOptions, callback) => client.replace(callOptions, callback),
+      replaceRequests(header(session, options), file.resources),
+    ),
+  );
+}
+
+function header(session: Session, options: FileRequestOptions): Omit<ReplaceRequest, 'resources'> {
+  const { isDryRun, isStrict, expectedRevision } = options;
+  return {
+    table: session.agent.table,
+    owner: session.options.owner,
+    validateOnly: isDryRun,
+    strict: isStrict,
+    ...(expectedRevision !== undefined && { expectedRevision }),
+  };
+}
+
+function* replaceRequests(
+  first: Omit<ReplaceRequest, 'resources'>,
+  resources: readonly Resource__Output[],
+): Generator<ReplaceRequest> {
+  yield { ...first, resources: resources.slice(0, RESOURCES_PER_MESSAGE) };
+  for (let start = RESOURCES_PER_MESSAGE; start < resources.length; start += RESOURCES_PER_MESSAGE) {
+    yield { resources: resources.slice(start, start + RESOURCES_PER_MESSAGE) };
+  }
+}
+
+/** Says where in the file a field is that the agent does not take. */
+async function inWordsOfFile<Reply>(file: ResourceFile, reply: Promise<Reply>): Promise<Reply> {
+  try {
+    return await reply;
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.violations.length === 0) throw error;
+    const isOfFile = error.violations.some(({ field }) => /^(changes|resources)\[/.test(field));
+    if (!isOfFile) throw error;
+    const [first = error.message, ...others] = error.violations.map(
+      ({ field, description }) => `${file.nameField(field)}: ${description}`,
+    );
+    throw new CliError('BAD_FILE', first, others, error);
+  }
+}

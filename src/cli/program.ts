@@ -1,0 +1,185 @@
+// The command line: options, commands, help, and what becomes of failures.
+import type { Readable, Writable } from 'node:stream';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { addApplyCommand } from './commands/apply.js';
+import { addCapabilitiesCommands } from './commands/capabilities.js';
+import { addDiffCommand } from './commands/diff.js';
+import { addExportCommand } from './commands/export.js';
+import { addFlushCommand } from './commands/flush.js';
+import { addInterfaceCommand } from './commands/interface.js';
+import { addMembershipCommands } from './commands/membership.js';
+import { addRouteCommands } from './commands/route.js';
+import { addShowCommand } from './commands/show.js';
+import { addWatchCommand } from './commands/watch.js';
+import { type Agent, type Environment, findEndpoint, openAgent, parseTable } from './connect.js';
+import { CliError, EXIT_FAILURE, EXIT_OK, errorLines, exitCodeOf } from './errors.js';
+import { FORMATS } from './output/list.js';
+import type { GlobalOptions, Run, Session } from './session.js';
+import { type Terminal, openTerminal } from './terminal.js';
+import { abbreviationsOf, findName } from './words.js';
+
+/** What the program is given by whoever starts it. */
+export interface Surroundings {
+  readonly environment: Environment;
+  readonly stdin: Readable;
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stderr: Writable;
+  /** Version of this program. */
+  readonly version: string;
+}
+
+/** Runs the words after the program's name; resolves to its status. Failures have been told on stderr by then. */
+export async function runProgram(words: readonly string[], surroundings: Surroundings): Promise<number> {
+  let status = EXIT_OK;
+  const fail = (error: unknown, failureCode = EXIT_FAILURE) => {
+    for (const line of errorLines(error)) surroundings.stderr.write(`${line}\n`);
+    const code = exitCodeOf(error);
+    status = code === EXIT_FAILURE ? failureCode : code;
+  };
+  const run: Run = async (command, body, failureCode) => {
+    const options = command.optsWithGlobals<GlobalOptions>();
+    const session = new ProgramSession(options, surroundings);
+    try {
+      status = await body(session);
+    } catch (error) {
+      fail(error, failureCode);
+    } finally {
+      session[Symbol.dispose]();
+    }
+  };
+  try {
+    await buildProgram(run, surroundings).parseAsync(words, { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) fail(error);
+    else if (error.exitCode === 0) status = EXIT_OK;
+    else if (error.code === 'commander.help') status = exitCodeOf(new CliError('USAGE', 'nothing to do'));
+    else fail(usageError(error));
+  }
+  return status;
+}
+
+class ProgramSession implements Session, Disposable {
+  readonly options: GlobalOptions;
+  readonly terminal: Terminal;
+  readonly stdin: Readable;
+  readonly hasEndpoint: boolean;
+  readonly #environment: Environment;
+  #agent: Agent | undefined;
+
+  constructor(options: GlobalOptions, { environment, stdin, stdout, stderr }: Surroundings) {
+    this.options = options;
+    // NO_COLOR (no-color.org): set to anything but the empty text.
+    const wantsColour = options.color && (environment['NO_COLOR'] ?? '') === '';
+    this.terminal = openTerminal(stdout, stderr, wantsColour);
+    this.stdin = stdin;
+    const isInEnvironment = ['MCROUTE_SOCKET', 'MCROUTE_TABLE'].some((name) => (environment[name] ?? '') !== '');
+    this.hasEndpoint = isInEnvironment || options.table !== undefined || options.socket !== undefined;
+    this.#environment = environment;
+  }
+
+  get agent(): Agent {
+    const { timeout } = this.options;
+    this.#agent ??= openAgent(findEndpoint(this.options, this.#environment), timeout * 1_000);
+    return this.#agent;
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent?.[Symbol.dispose]();
+  }
+}
+
+function buildProgram(run: Run, { stdout, stderr, version }: Surroundings): Command {
+  const program = new Command('mcctl')
+    .description('Controls the multicast routes of a table.')
+    .usage('[options] COMMAND ...')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+      // Told with all other failures.
+      outputError: () => undefined,
+    })
+    // Abbreviations are aliases, too many to be shown.
+    .configureHelp({
+      commandUsage: (command) =>
+        `${command.parent === null ? '' : `${command.parent.name()} `}${command.name()} ${command.usage()}`,
+      subcommandTerm: (command) => command.name(),
+      showGlobalOptions: true,
+    })
+    .helpOption('-h, --help', 'show this help')
+    .helpCommand('help [command]', 'show the help of a command')
+    .version(`mcctl ${version}`, '-V, --version', 'show the version')
+    .option(
+      '-t, --table <n>',
+      'the table, whose agent is at MCROUTE_RUNTIME_DIRECTORY/N.sock (env MCROUTE_TABLE)',
+      readTable,
+    )
+    .option('-u, --socket <path>', "the agent's socket (env MCROUTE_SOCKET)")
+    .addOption(new Option('-o, --output <format>', 'how results are printed').choices(FORMATS).default('table'))
+    .option('--owner <name>', 'whose resources are changed', 'cli')
+    .option('--timeout <seconds>', 'time that a call may take, except watch', readTimeout, 30)
+    .option('--no-color', 'no colours, as with NO_COLOR')
+    .addHelpText('after', HELP);
+  addRouteCommands(program, run);
+  addMembershipCommands(program, run);
+  addInterfaceCommand(program, run);
+  addShowCommand(program, run);
+  addWatchCommand(program, run);
+  addApplyCommand(program, run);
+  addDiffCommand(program, run);
+  addExportCommand(program, run);
+  addFlushCommand(program, run);
+  addCapabilitiesCommands(program, run, version);
+  addAbbreviations(program);
+  return program;
+}
+
+const HELP = `
+Commands may be shortened as long as they can be told apart (sh, rem).
+
+Examples:
+  mcctl -t 5 add eth0 10.0.0.5 239.1.1.1 eth1 eth2
+  mcctl -t 5 show -o wide
+  mcctl -t 5 apply -f net.yaml
+
+Status: 0 done; 64 wrong usage; 65 wrong value or file; 66 no such file; 69 no agent; 70 a bug; 75 try again;
+77 no permission; 78 wrong environment; 1 anything else.`;
+
+/** Lets commands be shortened, and refuses what is no command. */
+function addAbbreviations(program: Command): void {
+  const names = [...program.commands.flatMap((command) => [command.name(), ...command.aliases()]), 'help'];
+  for (const command of program.commands) {
+    // `del` begins `delete`, which is the same command.
+    const others = names.filter((name) => !command.aliases().includes(name));
+    for (const abbreviation of abbreviationsOf(command.name(), others)) command.alias(abbreviation);
+  }
+  program.on('command:*', ([word = '']: string[]) => {
+    const meaning = findName(word, names);
+    if (meaning.kind === 'ambiguous') {
+      throw new CliError('USAGE', `'${word}' may be ${meaning.names.join(' or ')}`);
+    }
+    const hint =
+      meaning.kind === 'unknown' && meaning.nearest !== undefined ? [`did you mean '${meaning.nearest}'?`] : [];
+    throw new CliError('USAGE', `there is no command '${word}'`, [...hint, "'mcctl help' lists them"]);
+  });
+}
+
+function usageError(error: CommanderError): CliError {
+  const [first = '', ...others] = error.message.split('\n');
+  return new CliError('USAGE', first.replace(/^error: /, ''), others);
+}
+
+function readTable(text: string): number {
+  const table = parseTable(text);
+  if (table === undefined) throw new InvalidArgumentError('A table is 1 to 99999999.');
+  return table;
+}
+
+/** Seconds, a day at most; longer waits serve nobody and a timer cannot hold them all. */
+function readTimeout(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() === '' || !(seconds > 0 && seconds <= 86_400)) {
+    throw new InvalidArgumentError('It is a number of seconds, more than 0 and 86400 at most.');
+  }
+  return seconds;
+}
