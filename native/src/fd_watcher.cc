@@ -13,8 +13,10 @@ FdWatcher::FdWatcher(int fd, const Napi::Function& onReadable)
   checkErrno(env, -uv_poll_start(handle_.get(), UV_READABLE, onPoll), "uv_poll_start");
 }
 
-void FdWatcher::onPoll(uv_poll_t* handle, int, int) {
-  // An error on the socket is news as well: the next read throws it.
+void FdWatcher::onPoll(uv_poll_t* handle, int status, int) {
+  // An error on the socket, such as ENOBUFS, is news as well: the next read throws it. libuv stops watching at one
+  // (`uv__poll_io`), so that all later news would go unheard.
+  if (status < 0) uv_poll_start(handle, UV_READABLE, onPoll);
   callFromLoop(static_cast<FdWatcher*>(LoopHandle<uv_poll_t>::contextOf(handle))->onReadable_);
 }
 

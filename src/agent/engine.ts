@@ -319,6 +319,8 @@ export class Engine {
     if (differences.size === 0) return new Map();
     if (!options.validateOnly) this.#rib.commit(step);
     for (const [key, { after }] of differences) this.#fib.setWish(wishId(owner, key), after);
+    // Warnings depend on what other rules ask for, and on the settings of interfaces that come into use.
+    if (this.#fib.compile()) this.#readSettings();
     const warnings = new Map<string, readonly Warning[]>();
     for (const [key, { after }] of differences) {
       if (after !== undefined) warnings.set(key, this.#fib.status(wishId(owner, key)).warnings);

@@ -99,6 +99,11 @@ class End:
             except OSError as error:
                 self.forgive_down(error)
 
+    def forget(self):
+        """Drops what came while the link was not running: it is no exchange's."""
+        for _ in self.frames():
+            pass
+
     def send(self, frame):
         try:
             self.socket.send(frame)
@@ -154,7 +159,11 @@ class Exchange:
 
     def send(self, packets):
         """Injects packets; when it returns, the router has done with them. Those for links that are down are lost."""
-        self.running = [link for link in self.links.values() if link.is_running()]
+        running = [link for link in self.links.values() if link.is_running()]
+        for link in running:
+            if link not in self.running:
+                link.host.forget()
+        self.running = running
         for packet in packets:
             link = self.links[packet["iif"]]
             if link in self.running:

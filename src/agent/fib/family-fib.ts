@@ -55,9 +55,16 @@ export class FamilyFib {
 
   /** Whether upcalls answer some flow, by the rules as they are now. */
   get needsUpcalls(): boolean {
+    this.compile();
+    return this.rules.hasUpcallRules;
+  }
+
+  /** Compiles what has changed, on which warnings depend. Returns whether interfaces may have come into use. */
+  compile(): boolean {
+    const mayUseMore = this.vifs.canAssign;
     this.#settle();
     for (const group of this.rules.dirtyGroups) this.rules.compile(group);
-    return this.rules.hasUpcallRules;
+    return mayUseMore;
   }
 
   onLinksChanged({ names, multicast }: LinkChanges): void {

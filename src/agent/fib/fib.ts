@@ -182,6 +182,11 @@ export class Fib {
     }
   }
 
+  /** Compiles what has changed, on which warnings depend. Returns whether interfaces may have come into use. */
+  compile(): boolean {
+    return Array.from(this.#families.values(), (family) => family.compile()).includes(true);
+  }
+
   /** Whether some flow is answered by upcalls, so that its source may move between iifs. */
   needsWrongVifUpcalls(family: Family): boolean {
     return this.#families.get(family)?.needsUpcalls ?? false;

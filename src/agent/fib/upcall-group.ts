@@ -29,7 +29,7 @@ export function sameUpcallGroup(given: UpcallGroup | undefined, group: UpcallGro
   return (
     given.upcallIifs === group.upcallIifs &&
     given.rules.length === group.rules.length &&
-    given.rules.every((rule, index) => sameRule(rule, group.rules[index]))
+    given.rules.every((rule, index) => sameRule(rule, group.rules[index] ?? rule))
   );
 }
 
@@ -44,8 +44,8 @@ function restrictRules(rules: readonly VifRule[], liveVifs: number): VifRule[] {
 }
 
 /** Prefixes and excepts are those of the wish: the same wish has the same objects. */
-function sameRule(a: VifRule, b: VifRule | undefined): boolean {
+function sameRule(a: VifRule, b: VifRule): boolean {
   if (a === b) return true;
-  if (b === undefined || a.iif !== b.iif || a.deny !== b.deny) return false;
-  return a.source === b.source && a.except === b.except && sameOifs(a.oifs, b.oifs);
+  if (a.iif !== b.iif || a.deny !== b.deny || !sameOifs(a.oifs, b.oifs)) return false;
+  return a.source === b.source && a.except === b.except;
 }

@@ -19,7 +19,7 @@ export function* renderMfcEntries(engine: Engine, hasCounters: boolean): Generat
         source: entry.source === undefined ? '' : formatAddress(entry.source),
         group: formatAddress(entry.group),
         iif: entry.iif,
-        oifs: entry.oifs.map(renderOif),
+        oifs: entry.oifs.map(renderMfcOif),
         learned: entry.isLearned,
         rules: mrouteKeys(engine, entry.ids).map(renderMrouteKey),
         counters: counted === undefined ? null : renderCounters(counted),
@@ -58,6 +58,11 @@ export function renderMrules(engine: Engine): Mrule[] {
     protocol: rule.protocol,
     state: MRULE_STATES[state],
   }));
+}
+
+/** A threshold of 1 holds nothing back: a router forwards no packet with a TTL of 1. */
+function renderMfcOif({ interface: name, ttlThreshold }: { readonly interface: string; readonly ttlThreshold: number }) {
+  return renderOif({ interface: name, ttlThreshold: ttlThreshold === 1 ? undefined : ttlThreshold });
 }
 
 const MRULE_STATES = {

@@ -235,6 +235,7 @@ function replace(
     if (isAnswered) return;
     try {
       first ??= checkFirst(options.engine, NO_MESSAGE, violations);
+      checkCount(first, received, violations);
       violations.throwIfAny();
       const response = replaceOwner(options.engine, first, resources);
       isAnswered = true;
@@ -243,7 +244,7 @@ function replace(
       refuse(error);
     }
   };
-  // A stream that the client has reset ends too, and is cancelled in a later tick of the same turn of the loop.
+  // A stream that is reset, or loses its connection, ends too; `cancelled` comes in a later tick of the same turn.
   call.on('end', () => setImmediate(finish));
   call.on('cancelled', () => {
     isAnswered = true;
@@ -283,6 +284,13 @@ function checkFirst(engine: Engine, request: ReplaceRequest__Output, violations:
   checkTable(engine, request.table);
   parseOwner(request.owner, violations);
   return request;
+}
+
+/** A client that gave up in the middle may look like one that is done. */
+function checkCount(first: ReplaceRequest__Output, received: number, violations: Violations): void {
+  if (first._resourceCount === undefined || first.resourceCount === received) return;
+  const announced = first.resourceCount ?? 0;
+  violations.add('resource_count', `${announced} resources were announced and ${received} came: send all of them again`);
 }
 
 function replaceOwner(

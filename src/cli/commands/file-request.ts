@@ -63,7 +63,7 @@ export function replaceByFile(
     file,
     agent.send(
       (client, callOptions, callback) => client.replace(callOptions, callback),
-      replaceRequests(header(session, options), file.resources),
+      replaceRequests({ ...header(session, options), resourceCount: file.resources.length }, file.resources),
     ),
   );
 }
