@@ -18,6 +18,7 @@ import {
 import { auditMfc, formatEntry } from './fib/audit.js';
 import { Fib } from './fib/fib.js';
 import { IdleFlows } from './fib/idle.js';
+import { OwnDeletions } from './fib/own-deletions.js';
 import { StatusNews } from './fib/status-news.js';
 import { interfaceWarnings } from './fib/interface-warnings.js';
 import type { KernelEvent, KernelPort, LearnedFlow, Operation } from './kernel/port.js';
@@ -34,6 +35,11 @@ export interface EngineOptions {
   readonly starG: 'kernel' | 'learn';
   /** Idle time after which a learned entry goes, in ms; 0 is never. */
   readonly cacheTimeoutMs: number;
+  /**
+   * Where revisions begin: higher than any of an earlier life of the table's agent, so that a watch which resumes after
+   * one of those is told that it cannot.
+   */
+  readonly firstRevision?: bigint;
 }
 
 /** Something worth a line in the log. */
@@ -91,12 +97,12 @@ export class Engine {
   readonly #fib: Fib;
   readonly #idle = new IdleFlows();
   readonly #news = new StatusNews();
-  readonly #history = new History(1n);
+  readonly #ownDeletions = new OwnDeletions();
+  readonly #history: History;
   readonly #links = new Map<number, Link>();
   readonly #warned = new Map<string, Set<string>>();
   /** Those of which the kernel said so since the rules were read. */
-  readonly #goneMrules: Mrule[] = [];
-  #revision = 1n;
+  #revision: bigint;
   #isTurnDue = false;
   #isResyncDue = false;
   #areMrulesDue = false;
@@ -108,6 +114,8 @@ export class Engine {
   constructor(kernel: KernelPort, options: EngineOptions) {
     this.#kernel = kernel;
     this.#options = options;
+    this.#revision = options.firstRevision ?? 1n;
+    this.#history = new History(this.#revision);
     this.#fib = new Fib({
       table: options.table,
       families: kernel.families,
@@ -351,10 +359,7 @@ export class Engine {
         this.#fib.setLinks([...this.#links.values()]);
         break;
       case 'mrule':
-        this.#areMrulesDue = true;
-        break;
       case 'mrule-gone':
-        this.#goneMrules.push(event.rule);
         this.#areMrulesDue = true;
         break;
       case 'mfc-gone':
@@ -368,17 +373,24 @@ export class Engine {
       case 'resync':
         // The news of entries overflow when many are deleted at once, which is nothing to worry about.
         if (event.of === 'all') this.#onNote({ note: 'events were lost', from: 'netlink' });
+        this.#ownDeletions.clear();
         this.#isResyncDue = true;
         break;
     }
     this.#requestTurn();
   }
 
-  /** The news may be older than what was done since, so the kernel is asked whether the entry is there. */
+  /**
+   * The news may be of our own deletion, or older than what was done since. Of an (S,G) entry the kernel can say whether
+   * it is there.
+   */
   #onMfcGone({ source, group }: { readonly source: Address | undefined; readonly group: Address }): void {
+    if (source === undefined && this.#ownDeletions.take(group)) return;
     if (!this.#fib.hasMfc(source, group)) return;
-    const [counters] = this.#kernel.readCounters(group.family, [{ source, group }]);
-    if (counters !== undefined) return;
+    if (source !== undefined) {
+      const [counters] = this.#kernel.readCounters(group.family, [{ source, group }]);
+      if (counters !== undefined) return;
+    }
     this.#drainUpcalls();
     if (!this.#fib.hasMfc(source, group)) return;
     this.#onNote({
@@ -417,6 +429,7 @@ export class Engine {
       const operations = this.#fib.plan();
       if (operations.length === 0 && !this.#fib.hasWork) break;
       const results = this.#kernel.apply(operations);
+      this.#ownDeletions.add(operations, results);
       this.#fib.commit(operations, results);
       this.#noteFailures(operations, results);
       this.#areSettingsDue ||= operations.some(({ op }) => op === 'add-vif');
@@ -461,7 +474,7 @@ export class Engine {
   #noteFailures(operations: readonly Operation[], results: readonly (KernelFailure | undefined)[]): void {
     for (const [index, failure] of results.entries()) {
       const operation = operations[index];
-      if (failure === undefined || operation === undefined || operation.op === 'leave') continue;
+      if (failure === undefined || operation === undefined || isAsWanted(operation, failure)) continue;
       this.#onNote({ note: 'operation failed', operation, failure });
     }
   }
@@ -486,12 +499,10 @@ export class Engine {
     this.#areSettingsDue = true;
   }
 
-  /** News of a deletion may be older than what was done since, so the kernel is asked which rules are there. */
   #readMrules(): void {
     this.#areMrulesDue = false;
-    this.#fib.setActualMrules(this.#kernel.listMrules());
-    for (const rule of this.#goneMrules.splice(0)) {
-      if (this.#fib.lacksMrule(rule)) this.#onNote({ note: 'mrule was removed by another program', rule });
+    for (const rule of this.#fib.setActualMrules(this.#kernel.listMrules())) {
+      this.#onNote({ note: 'mrule was removed by another program', rule });
     }
   }
 
@@ -507,6 +518,11 @@ export class Engine {
       this.#fib.setInterfaceWarnings(name, interfaceWarnings({ name, rpFilter, isIpv6Disabled, families }));
     }
   }
+}
+
+/** Whether what was to go had gone by itself, as with its interface. */
+function isAsWanted({ op }: Operation, { code }: KernelFailure): boolean {
+  return op === 'leave' || (code === 'ENOENT' && (op === 'delete-mfc' || op === 'delete-proxy'));
 }
 
 /** The fib knows wishes by owner and key. Owners have no spaces. */

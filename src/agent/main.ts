@@ -80,6 +80,8 @@ async function main(options: Arguments): Promise<void> {
         makesMrules: options.mrules,
         starG: options.starG,
         cacheTimeoutMs: options.cacheTimeout * 1_000,
+        // Microseconds: no agent makes as many revisions as that in its life.
+        firstRevision: BigInt(Date.now()) * 1_000n,
         sockets,
         socketPath: options.socket ?? agentSocketPath(process.env, options.table),
         version,

@@ -5,6 +5,7 @@ export interface Mrule {
   readonly family: Family;
   /** `iif`: packets that arrive on the interface. `oif`: those that a local program sends on it. */
   readonly direction: 'iif' | 'oif';
+  /** Empty: the rule is for packets of every interface, as the kernel's default rule is. */
   readonly interface: string;
   readonly table: number;
   /** Lower ones are asked first, 1..2^32-1. */

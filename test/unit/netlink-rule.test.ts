@@ -77,6 +77,8 @@ for (const family of FAMILIES) {
         { ...own, direction: 'iif', interface: 'eth0' },
         { ...own, direction: 'oif', interface: 'eth0' },
         { ...own, direction: 'iif', interface: 'gone0', priority: 4001, protocol: 0 },
+        { ...own, direction: 'iif', interface: '', priority: 4004, protocol: 0 },
+        { ...own, direction: 'iif', interface: '', table, priority: 32767, protocol: 2 },
       ],
     );
   });

@@ -87,10 +87,16 @@ export class Fib {
     this.#hasChanged = true;
   }
 
-  /** All tables' mrules as the kernel has them. */
-  setActualMrules(rules: readonly Mrule[]): void {
+  /**
+   * All tables' mrules as the kernel has them.
+   *
+   * @returns those of ours that another program has removed.
+   */
+  setActualMrules(rules: readonly Mrule[]): readonly Mrule[] {
+    const removed = this.#mrules.removedByOthers(rules);
     for (const name of this.#mrules.replace(rules)) this.#touchStatuses(name);
     this.#hasChanged = true;
+    return removed;
   }
 
   /** What the engine has found out about an interface, such as RP_FILTER and IPV6_DISABLED. */
@@ -235,11 +241,6 @@ export class Fib {
   /** The mrules of all tables, and those of ours that are missing. */
   mrules(): MruleView[] {
     return this.#mrules.view(this.#options.makesMrules ? this.#participants() : new Map());
-  }
-
-  /** Whether the rule is one that the table keeps in the kernel, and it is not there. */
-  lacksMrule(rule: Mrule): boolean {
-    return this.#options.makesMrules && this.#mrules.lacks(rule, this.#participants());
   }
 
   /** Removes all mrules of the table, for its end. The rest goes with the flush of the kernel. */

@@ -103,10 +103,10 @@ export class MruleKeeper {
     return diffMrules([], this.#actual, this.#options);
   }
 
-  /** Whether the rule is one that leads packets of these interfaces to our table, and the kernel does not have it. */
-  lacks(rule: Mrule, interfaceNames: InterfaceNames): boolean {
-    const isRule = (other: Mrule) => formatMrule(other) === formatMrule(rule);
-    return this.#wanted(interfaceNames).some(isRule) && !this.#actual.some(isRule);
+  /** Rules of ours that were there when last seen or acknowledged, and are not among the kernel's: others removed them. */
+  removedByOthers(actual: readonly Mrule[]): Mrule[] {
+    const keys = new Set(actual.map(formatMrule));
+    return this.#actual.filter((rule) => isOwn(rule, this.#options) && !keys.has(formatMrule(rule)));
   }
 
   /** The kernel's rules, and those that are missing. */

@@ -283,8 +283,7 @@ export class LinuxKernel implements KernelPort {
       : this.#socket(family).applyMfc(records);
     return batch.map((operation, index) => {
       const errno = errnos[index] ?? 0;
-      // What is to be deleted and is not there is as it should be.
-      if (errno === 0 || (operation.op.startsWith('delete') && errorName(errno) === 'ENOENT')) return undefined;
+      if (errno === 0) return undefined;
       return kernelFailure(errorName(errno), `setsockopt(${SETSOCKOPT[operation.op]})`);
     });
   }

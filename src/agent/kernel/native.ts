@@ -104,7 +104,8 @@ export interface UpcallThread {
    * whose flows are answered by (S,G) entries), number of rules, then the rules. A rule: iif vif, flags (bit 0 deny),
    * source prefix length, source (4 words), ttls (8 words, as in applyMfc), number of excepts, then for each its
    * prefix length and 4 words. No rules: the prefix is forgotten. When this returns every later answer is by the new
-   * rules, and what was answered by the old ones is in the ring.
+   * rules, and what was answered by the old ones is in the ring. So are the new answers to flows of these prefixes that
+   * were left alone before, the last 1,024 of a family: the kernel keeps them unresolved for 10 s and asks no more.
    */
   setRules(family: NativeFamily, records: Uint32Array): void;
   /**
@@ -145,7 +146,7 @@ export interface UpcallStats {
   readonly evicted: bigint;
   /** Entries that the kernel refused. */
   readonly failed: bigint;
-  /** Upcalls that were left alone. */
+  /** Upcalls that were left alone. A NOCACHE that `setRules` has answered after all is also among the entries made. */
   readonly unresolved: bigint;
   /** Events that found the ring full; a resync with `learned` is due. */
   readonly droppedEvents: bigint;

@@ -117,9 +117,15 @@ export type KernelEvent =
 export interface KernelPort {
   /** Families whose MRT socket is there. */
   readonly families: readonly Family[];
-  /** Runs operations in order, all of them whatever becomes of one; the result of each, undefined if it was taken. */
+  /**
+   * Runs operations in order, all of them whatever becomes of one; the result of each, undefined if it was taken.
+   * Deleting an entry that is not there is answered with ENOENT.
+   */
   apply(operations: readonly Operation[]): readonly (KernelFailure | undefined)[];
-  /** Replaces the upcall thread's rules of these group prefixes. Returns when every later answer is by them. */
+  /**
+   * Replaces the upcall thread's rules of these group prefixes. Returns when every later answer is by them, and so are
+   * those to flows that were left alone before, about which the kernel asks no more.
+   */
   setUpcallRules(family: Family, groups: readonly UpcallGroup[]): void;
   /** WRONGVIF upcalls, so that a source that moves to another iif is followed. Nothing happens if it is so already. */
   setWrongVifUpcalls(family: Family, isOn: boolean): void;

@@ -93,8 +93,8 @@ export function parseMrule(message: NetlinkMessage): MruleNews | undefined {
 }
 
 /**
- * The rule in the words of the model if it is one that mcroute could have made: packets of one interface, iif or oif
- * but not both, to a table, with nothing else to match. Undefined for any other.
+ * The rule in the words of the model if it leads packets to a table and looks at nothing but one interface, iif or oif
+ * but not both, or at nothing at all. Undefined for any other.
  */
 export function plainMrule(rule: MruleDumpEntry): Mrule | undefined {
   const { family, table, priority, protocol, iif, oif } = rule;
@@ -105,6 +105,9 @@ export function plainMrule(rule: MruleDumpEntry): Mrule | undefined {
   }
   if (oif !== undefined && iif === undefined) {
     return { family, direction: 'oif', interface: oif, table, priority, protocol };
+  }
+  if (iif === undefined && oif === undefined) {
+    return { family, direction: 'iif', interface: '', table, priority, protocol };
   }
   return undefined;
 }

@@ -61,7 +61,13 @@ export function renderMrules(engine: Engine): Mrule[] {
 }
 
 /** A threshold of 1 holds nothing back: a router forwards no packet with a TTL of 1. */
-function renderMfcOif({ interface: name, ttlThreshold }: { readonly interface: string; readonly ttlThreshold: number }) {
+function renderMfcOif({
+  interface: name,
+  ttlThreshold,
+}: {
+  readonly interface: string;
+  readonly ttlThreshold: number;
+}) {
   return renderOif({ interface: name, ttlThreshold: ttlThreshold === 1 ? undefined : ttlThreshold });
 }
 

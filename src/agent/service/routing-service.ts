@@ -290,7 +290,10 @@ function checkFirst(engine: Engine, request: ReplaceRequest__Output, violations:
 function checkCount(first: ReplaceRequest__Output, received: number, violations: Violations): void {
   if (first._resourceCount === undefined || first.resourceCount === received) return;
   const announced = first.resourceCount ?? 0;
-  violations.add('resource_count', `${announced} resources were announced and ${received} came: send all of them again`);
+  violations.add(
+    'resource_count',
+    `${announced} resources were announced and ${received} came: send all of them again`,
+  );
 }
 
 function replaceOwner(
