@@ -43,6 +43,12 @@ export const ELEMENTS_MAX = 1_200_000;
 /** Watches that one agent serves at once. */
 export const WATCHERS_MAX = 256;
 
+/** Lists that one agent sends at once; each holds the entries as they were when it began. */
+export const LISTS_MAX = 16;
+
+/** Time in which the reader of a list must take something, in ms. */
+export const LIST_STALL_MS = 60_000;
+
 /** Changes that one watcher may be behind before it is sent away. */
 export const WATCHER_BACKLOG_MAX = 1_000_000;
 

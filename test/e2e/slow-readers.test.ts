@@ -4,10 +4,11 @@ import { after, before, describe, it } from 'node:test';
 import type { Mroute } from '../../src/api/generated/mcroute/v1/Mroute.js';
 import type { WatchResponse__Output } from '../../src/api/generated/mcroute/v1/WatchResponse.js';
 import { messages } from '../../src/api/client.js';
+import { LISTS_MAX } from '../../src/model/limits.js';
 import { apply, list, put, replace } from '../support/calls.js';
 import { RawConnection, watchMessages } from '../support/raw-connection.js';
 import { ServingAgent } from '../support/unharmed.js';
-import { within } from '../support/wait.js';
+import { eventually, within } from '../support/wait.js';
 
 /** Growth of the agent's memory, in MiB, that says nothing: garbage that has not been collected, buffers in use. */
 const GROWTH_MIB = 128;
@@ -84,6 +85,21 @@ describe('a reader that does not read', () => {
     await within(last, 'the slow watcher gets the last state of every route', READ_LIMIT_MS);
     assert.ok(late.events < ROUTES + 2 * CHANGED, `${late.events} events: coalesced by key`);
     slow.close();
+  });
+
+  it('of many Lists keeps others from listing, with the reason, and no longer than it stays', async () => {
+    using connection = await RawConnection.open(serving.agent.socketPath);
+    const streams = await Promise.all(Array.from({ length: LISTS_MAX }, () => connection.callWithoutReading('List')));
+    await assert.rejects(list(serving.client), { reason: 'RESOURCE_LIMIT' });
+    for (const stream of streams) stream.close();
+    await eventually(
+      () =>
+        list(serving.client).then(
+          ({ entries }) => entries.length,
+          () => undefined,
+        ),
+      'lists are served again',
+    );
   });
 });
 

@@ -34,7 +34,7 @@ import { ruleCounters } from './counters.js';
 import { toApiError } from './errors.js';
 import { parseFilter } from './filter.js';
 import { renderInterfaces, renderMfcEntries, renderMrules } from './kernel-views.js';
-import { writeAll } from './stream.js';
+import { ListSlots, writeAll } from './stream.js';
 import type { Watchers } from './watchers.js';
 
 export interface ServiceOptions {
@@ -57,6 +57,7 @@ const WARNINGS_MAX = 1_000;
 /** Makes the handlers of RoutingService. */
 export function routingService(options: ServiceOptions): RoutingServiceHandlers {
   const { engine, watchers } = options;
+  const lists = new ListSlots();
   return {
     GetCapabilities: unary(options, 'GetCapabilities', () => ({
       apiVersion: API_VERSION,
@@ -72,20 +73,16 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
     Replace: (call, callback) => {
       replace(options, call, callback);
     },
-    List: streaming(options, 'List', (call) => list(engine, call)),
+    List: streaming(options, 'List', (call) => lists.run(() => list(engine, call))),
     Watch: streaming(options, 'Watch', (call) => {
       const after = call.request._afterRevision === undefined ? undefined : BigInt(call.request.afterRevision ?? 0);
       watchers.add(call, after);
     }),
     ListMfc: streaming(options, 'ListMfc', (call) =>
-      writeAll(
-        call,
-        renderMfcEntries(engine, call.request.view === 'VIEW_FULL'),
-        (entries) => ({ entries: [...entries] }),
-        {
-          sendsEmpty: false,
-        },
-      ),
+      lists.run(() => {
+        const entries = renderMfcEntries(engine, call.request.view === 'VIEW_FULL');
+        return writeAll(call, entries, (some) => ({ entries: [...some] }), { sendsEmpty: false });
+      }),
     ),
     ListInterfaces: unary(options, 'ListInterfaces', () => ({ interfaces: renderInterfaces(engine) })),
     ListMrules: unary(options, 'ListMrules', () => ({ mrules: renderMrules(engine) })),
