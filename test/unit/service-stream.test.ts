@@ -77,28 +77,24 @@ describe('a list', () => {
 describe('the number of lists', () => {
   it('is limited, and one that ends or fails makes room', async () => {
     const slots = new ListSlots();
-    const finish: ((error?: Error) => void)[] = [];
+    const finish: ((error: Error | undefined) => void)[] = [];
     const running = Array.from({ length: LISTS_MAX }, () =>
-      slots.run(
-        () =>
-          new Promise<void>((resolve, reject) =>
-            finish.push((error) => {
-              error ? reject(error) : resolve();
-            }),
-          ),
-      ),
+      slots.run(async () => {
+        const error = await new Promise<Error | undefined>((resolve) => finish.push(resolve));
+        if (error !== undefined) throw error;
+      }),
     );
     await assert.rejects(
       slots.run(() => Promise.resolve()),
       { reason: 'RESOURCE_LIMIT' },
     );
-    finish[0]?.();
+    finish[0]?.(undefined);
     finish[1]?.(new Error('broken'));
     await running[0];
     await assert.rejects(running[1] ?? Promise.resolve(), /broken/);
     await slots.run(() => Promise.resolve());
     await slots.run(() => Promise.resolve());
-    for (const each of finish) each();
+    for (const each of finish) each(undefined);
     await Promise.all(running.slice(2));
   });
 });
