@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "learned_flows.h"
+#include "learned_flow.h"
 
 namespace mcroute {
 

@@ -40,19 +40,30 @@ void UpcallResponder::answerNoCache(Side& side, const Upcall& upcall) {
     ++stats_.unresolved;
     return;
   }
+  if (!resolve(side, upcall)) leaveAlone(side, upcall);
+}
+
+/// Makes the entry that the rules give the flow. False where they give none.
+bool UpcallResponder::resolve(Side& side, const Upcall& upcall) {
   const PlacedFlow placed = placeFlow(side.rules.answer(upcall.key), upcall.key, upcall.vif);
-  const LearnedFlow flow{.entry = placed.entry, .arrival = upcall.vif};
-  switch (placed.placement) {
-    case Placement::unresolved:
-      ++stats_.unresolved;
-      return push(UpcallEventKind::unresolved, side, flow, flow.entry.parent);
-    case Placement::unmatched:
-      if (install(side, flow, UpcallEventKind::learned)) ++stats_.unmatched;
-      return;
-    case Placement::forwarded:
-      if (install(side, flow, UpcallEventKind::learned)) ++stats_.learned;
-      return;
+  if (placed.placement == Placement::unresolved) return false;
+  if (install(side, {.entry = placed.entry, .arrival = upcall.vif}, UpcallEventKind::learned)) {
+    ++(placed.placement == Placement::forwarded ? stats_.learned : stats_.unmatched);
   }
+  return true;
+}
+
+void UpcallResponder::leaveAlone(Side& side, const Upcall& upcall) {
+  const LeftAloneFlow flow{.upcall = upcall, .since = LeftAloneFlow::Clock::now()};
+  if (const LeftAloneFlow* victim = side.leftAlone.victimFor(flow)) {
+    // A copy, because removing it frees its slot.
+    const FlowKey oldest = victim->key();
+    side.leftAlone.remove(oldest);
+  }
+  side.leftAlone.put(flow);
+  ++stats_.unresolved;
+  const MfcEntry none{.key = upcall.key, .parent = upcall.vif};
+  push(UpcallEventKind::unresolved, side, {.entry = none, .arrival = upcall.vif}, none.parent);
 }
 
 void UpcallResponder::answerWrongVif(Side& side, const Upcall& upcall) {
@@ -71,6 +82,13 @@ void UpcallResponder::answerWrongVif(Side& side, const Upcall& upcall) {
 
 /// One MRT_ADD_MFC: a new entry, or a change in place.
 bool UpcallResponder::install(Side& side, const LearnedFlow& flow, UpcallEventKind kind) {
+  // The kernel looks entries up without a lock, so a packet may be queued, and asked for, beside an entry that was made
+  // meanwhile. Only a new entry sends on what is queued (`ipmr_mfc_add`), and while it is queued nothing is asked
+  // again.
+  FlowCount count;
+  if (kind == UpcallEventKind::learned && countFlow(side.family, side.fd, flow.key(), count) == 0) {
+    applyMfc(side.family, side.fd, MfcOperation::remove, flow.entry);
+  }
   if (const int error = applyMfc(side.family, side.fd, MfcOperation::put, flow.entry); error != 0) {
     ++stats_.failed;
     push(UpcallEventKind::failed, side, flow, static_cast<std::uint32_t>(error));
@@ -87,7 +105,7 @@ void UpcallResponder::keep(Side& side, const LearnedFlow& flow) {
     // A copy, because removing it frees its slot.
     const LearnedFlow oldest = *victim;
     const int error = applyMfc(side.family, side.fd, MfcOperation::remove, oldest.entry);
-    side.flows.remove(oldest.entry.key);
+    side.flows.remove(oldest.key());
     if (error == 0 || error == ENOENT) {
       ++stats_.evicted;
       push(UpcallEventKind::evicted, side, oldest, oldest.entry.parent);
@@ -97,6 +115,7 @@ void UpcallResponder::keep(Side& side, const LearnedFlow& flow) {
     }
   }
   side.flows.put(flow);
+  side.leftAlone.remove(flow.key());
 }
 
 void UpcallResponder::push(UpcallEventKind kind, const Side& side, const LearnedFlow& flow, std::uint32_t parent) {
@@ -114,12 +133,42 @@ void UpcallResponder::addDroppedUpcalls(std::uint32_t count) {
 }
 
 void UpcallResponder::setRules(Family family, std::vector<GroupChange> changes) {
+  Side& side = this->side(family);
   for (std::size_t begin = 0; begin < changes.size(); begin += kRun) {
     const std::size_t end = std::min(begin + kRun, changes.size());
     const std::lock_guard lock(mutex_);
-    for (std::size_t at = begin; at < end; ++at) side(family).rules.replace(changes[at]);
+    for (std::size_t at = begin; at < end; ++at) side.rules.replace(changes[at]);
   }
+  answerLeftAlone(side, changes);
   // The old rules are freed here, with `changes`, outside the lock.
+}
+
+/// Answers the flows of these prefixes that were left alone: only after the last of the rules is set, because several
+/// of the prefixes may hold one group.
+void UpcallResponder::answerLeftAlone(Side& side, const std::vector<GroupChange>& changes) {
+  // Slots that come later hold flows that the new rules have left alone.
+  const std::size_t slots = [&] {
+    const std::lock_guard lock(mutex_);
+    return side.leftAlone.isEmpty() ? 0 : side.leftAlone.slotCount();
+  }();
+  if (slots == 0) return;
+  PrefixSet groups;
+  for (const GroupChange& change : changes) groups.add(change.group);
+  const auto now = LeftAloneFlow::Clock::now();
+  for (std::size_t at = 0; at < slots; ++at) {
+    // One at a time, as each may take a system call.
+    const std::lock_guard lock(mutex_);
+    const LeftAloneFlow* known = side.leftAlone.slot(at);
+    if (known == nullptr) continue;
+    // A copy, because the flow is forgotten when it has an entry.
+    const LeftAloneFlow flow = *known;
+    if (!flow.isUnresolved(now)) {
+      side.leftAlone.remove(flow.key());
+    } else if (groups.holds(flow.key().group)) {
+      // Without an answer it stays as it is.
+      resolve(side, flow.upcall);
+    }
+  }
 }
 
 int UpcallResponder::applyLearned(Family family, MfcOperation operation, const MfcEntry& entry) {

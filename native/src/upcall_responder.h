@@ -6,7 +6,8 @@
 #include <mutex>
 
 #include "event_ring.h"
-#include "learned_flows.h"
+#include "learned_flow.h"
+#include "left_alone_flow.h"
 #include "priority_mutex.h"
 #include "uapi.h"
 #include "upcall_rules.h"
@@ -38,14 +39,15 @@ struct UpcallStats {
 /// for one upcall, one record, or a short run of records at a time, so neither waits for long batches of the other.
 class UpcallResponder {
  public:
-  /// `fds` are the MRT sockets by familyIndex, -1 where there is none; they must stay open while records are applied.
-  /// `wake` is called with the lock held when events begin to wait.
+  /// `fds` are the MRT sockets by familyIndex, -1 where there is none; they must stay open while records are applied
+  /// and rules set. `wake` is called with the lock held when events begin to wait.
   UpcallResponder(std::array<int, kFamilies> fds, const UpcallLimits& limits, std::function<void()> wake);
 
   void respond(Family family, const Upcall& upcall);
   void addDroppedUpcalls(std::uint32_t count);
 
-  /// While it runs some prefixes are answered by the new rules and some by the old; when it returns all by the new.
+  /// While it runs some prefixes are answered by the new rules and some by the old; when it returns all by the new,
+  /// also flows of these prefixes that were left alone and that the kernel asks no more about.
   void setRules(Family family, std::vector<GroupChange> changes);
   /// One record in one step with respect to the thread: the kernel and the list never differ for it. An errno.
   int applyLearned(Family family, MfcOperation operation, const MfcEntry& entry);
@@ -60,16 +62,25 @@ class UpcallResponder {
  private:
   struct Side {
     Side(Family family, int fd, const UpcallLimits& limits)
-        : family(family), fd(fd), rules(family), flows(limits.learned, limits.unmatched) {}
+        : family(family), fd(fd), rules(family), flows({limits.learned, limits.unmatched}) {}
     Family family;
     int fd;
     UpcallRules rules;
     LearnedFlows flows;
+    /// None of them has an entry here.
+    LeftAloneFlows leftAlone{{kLeftAloneLimit}};
   };
+
+  /// Flows left alone that are remembered, the last ones; those before them wait until the kernel asks again.
+  static constexpr std::size_t kLeftAloneLimit = 1024;
+
+  void answerLeftAlone(Side& side, const std::vector<GroupChange>& changes);
 
   // All below are called with the lock held.
   Side& side(Family family) { return sides_[familyIndex(family)]; }
   void answerNoCache(Side& side, const Upcall& upcall);
+  bool resolve(Side& side, const Upcall& upcall);
+  void leaveAlone(Side& side, const Upcall& upcall);
   void answerWrongVif(Side& side, const Upcall& upcall);
   bool install(Side& side, const LearnedFlow& flow, UpcallEventKind kind);
   void keep(Side& side, const LearnedFlow& flow);

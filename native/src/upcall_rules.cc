@@ -16,10 +16,6 @@ constexpr std::uint32_t kDenyFlag = 1;
 
 unsigned addressLength(Family family) { return family == Family::ipv4 ? 32 : 128; }
 
-bool holds(const Prefix& prefix, const Address& address) {
-  return maskAddress(address, prefix.length) == prefix.address;
-}
-
 bool isExcepted(const UpcallRule& rule, const Address& source) {
   return std::any_of(rule.excepts.begin(), rule.excepts.end(), [&](const Prefix& p) { return holds(p, source); });
 }
@@ -142,15 +138,6 @@ class Collector {
 
 }  // namespace
 
-Address maskAddress(const Address& address, unsigned length) {
-  Address masked{};
-  for (unsigned word = 0; word < kAddressWords && length > word * 32; ++word) {
-    const unsigned bits = std::min(length - word * 32, 32u);
-    masked[word] = address[word] & (~std::uint32_t{0} << (32 - bits));
-  }
-  return masked;
-}
-
 std::vector<GroupChange> parseGroupChanges(Family family, std::span<const std::uint32_t> words) {
   RecordReader reader(family, words);
   std::vector<GroupChange> changes;
@@ -170,16 +157,6 @@ std::vector<GroupChange> parseGroupChanges(Family family, std::span<const std::u
     change.rules = std::move(group);
   }
   return changes;
-}
-
-std::size_t UpcallRules::PrefixHash::operator()(const Prefix& prefix) const {
-  // Fibonacci hashing of each word. Keys come from the rules, not from packets, so it needs no secret.
-  std::uint64_t hash = prefix.length;
-  for (const std::uint32_t word : prefix.address) {
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-    hash ^= hash >> 32;
-  }
-  return hash;
 }
 
 void UpcallRules::replace(GroupChange& change) {

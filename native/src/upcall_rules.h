@@ -10,18 +10,9 @@
 #include <vector>
 
 #include "mfc.h"
+#include "prefix.h"
 
 namespace mcroute {
-
-/// All addresses whose first `length` bits are those of `address`; its other bits are zero.
-struct Prefix {
-  Address address{};
-  unsigned length = 0;
-  bool operator==(const Prefix&) const = default;
-};
-
-/// The address with all but its first `length` bits cleared.
-Address maskAddress(const Address& address, unsigned length);
 
 /// A rule with one group prefix.
 struct UpcallRule {
@@ -85,9 +76,6 @@ class UpcallRules {
   Answer answer(const FlowKey& key) const;
 
  private:
-  struct PrefixHash {
-    std::size_t operator()(const Prefix& prefix) const;
-  };
   using Groups = std::unordered_map<Prefix, std::unique_ptr<const GroupRules>, PrefixHash>;
 
   /// Many small maps rather than a large one: growing one of them moves few records while the thread waits.

@@ -112,11 +112,14 @@ Napi::Value UpcallThread::getIsRealtime(const Napi::CallbackInfo& info) {
 void UpcallThread::setRules(const Napi::CallbackInfo& info) {
   const Family family = arguments::family(info[0]);
   const auto records = arguments::words(info[1], "records", 1);
+  std::vector<GroupChange> changes;
   try {
-    responder_->setRules(family, parseGroupChanges(family, records));
+    changes = parseGroupChanges(family, records);
   } catch (const RecordError& error) {
     arguments::throwRange(info.Env(), error.what());
   }
+  // A stopped thread answers nothing, and its descriptors may be something else by now.
+  if (reader_) responder_->setRules(family, std::move(changes));
 }
 
 Napi::Value UpcallThread::applyLearned(const Napi::CallbackInfo& info) {

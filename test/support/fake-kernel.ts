@@ -36,6 +36,11 @@ export interface FakeKernelOptions {
   readonly table?: number;
   readonly families?: readonly Family[];
   readonly links?: readonly Link[];
+  /**
+   * Tells of our own deletions and mrules too, in a later turn of the event loop, as the kernel does. Without it a test
+   * can do without turns.
+   */
+  readonly tellsOwn?: boolean;
 }
 
 /** A link that is up and can do multicast. */
@@ -81,6 +86,8 @@ interface Table {
   readonly upcallRules: Map<string, UpcallGroup>;
   /** Keys of entries on the upcall thread's list. */
   readonly learned: Set<string>;
+  /** Flows that the upcall thread left alone. Their 10 s never end here. */
+  readonly unresolved: Map<string, { readonly source: Address; readonly group: Address; readonly arrival: number }>;
   /** MRT_PIM: a packet on a vif that is not its entry's iif makes an upcall. */
   hasWrongVifUpcalls: boolean;
 }
@@ -91,6 +98,7 @@ export class FakeKernel implements KernelPort {
   readonly applied: Operation[] = [];
 
   readonly #table: number;
+  readonly #tellsOwn: boolean;
   readonly #links = new Map<number, Link>();
   readonly #tables = new Map<Family, Table>();
   readonly #joins = new Set<string>();
@@ -102,6 +110,7 @@ export class FakeKernel implements KernelPort {
 
   constructor(options: FakeKernelOptions = {}) {
     this.#table = options.table ?? 123;
+    this.#tellsOwn = options.tellsOwn ?? false;
     this.families = options.families ?? ['ipv4', 'ipv6'];
     for (const link of options.links ?? []) this.#links.set(link.ifindex, link);
     for (const family of this.families) {
@@ -111,6 +120,7 @@ export class FakeKernel implements KernelPort {
         proxies: new Map(),
         upcallRules: new Map(),
         learned: new Set(),
+        unresolved: new Map(),
         hasWrongVifUpcalls: false,
       });
     }
@@ -120,16 +130,22 @@ export class FakeKernel implements KernelPort {
     return operations.map((operation) => {
       const injected = this.#failures.findIndex(({ op }) => op === operation.op);
       const code = injected === -1 ? this.#apply(operation) : this.#failures.splice(injected, 1)[0]?.code;
-      if (code === undefined) this.applied.push(operation);
+      if (code === undefined) {
+        this.applied.push(operation);
+        if (this.#tellsOwn) this.#tellOf(operation);
+      }
       return code === undefined ? undefined : { code, syscall: operation.op, text: `${operation.op}: ${code}` };
     });
   }
 
   setUpcallRules(family: Family, groups: readonly UpcallGroup[]): void {
-    const { upcallRules } = this.#tableOf(family);
+    const { upcallRules, unresolved } = this.#tableOf(family);
     for (const group of groups) {
       if (group.rules.length === 0) upcallRules.delete(formatPrefix(group.group));
       else upcallRules.set(formatPrefix(group.group), group);
+    }
+    for (const { source, group, arrival } of unresolved.values()) {
+      if (groups.some((each) => holds(each.group, group))) this.#onNoCache(source, group, arrival);
     }
   }
 
@@ -190,11 +206,12 @@ export class FakeKernel implements KernelPort {
 
   setSetting(family: Family, interfaceName: string, setting: 'rp_filter' | 'disable_ipv6', value: number): void {
     this.#settings.set(`${family} ${interfaceName} ${setting}`, value);
+    this.#handler({ event: 'settings' });
   }
 
   flush(): void {
-    for (const { vifs, sources, proxies, learned } of this.#tables.values()) {
-      for (const map of [vifs, sources, proxies, learned]) map.clear();
+    for (const { vifs, sources, proxies, learned, unresolved } of this.#tables.values()) {
+      for (const map of [vifs, sources, proxies, learned, unresolved]) map.clear();
     }
     this.#joins.clear();
   }
@@ -304,9 +321,11 @@ export class FakeKernel implements KernelPort {
   send(iifName: string, source: Address, group: Address, ttl = 64): string[] {
     const arrival = this.#arrivalVif(iifName, group);
     if (arrival === undefined || isLinkLocalGroup(hostPrefix(group))) return [];
-    const { sources } = this.#tableOf(group.family);
+    const { sources, unresolved } = this.#tableOf(group.family);
     const found = sources.get(flowKey(source, group)) ?? this.#findProxy(group, arrival);
     if (found === undefined) {
+      // It waits, and the kernel asks no more (`ipmr_cache_unresolved`).
+      if (unresolved.has(flowKey(source, group))) return [];
       this.#onNoCache(source, group, arrival);
       const made = sources.get(flowKey(source, group));
       // The queued packet goes the way of the new entry (`ipmr_cache_resolve`).
@@ -355,6 +374,7 @@ export class FakeKernel implements KernelPort {
     const { rules, upcallIifs } = this.#upcallRulesOf(group);
     const entry = decideUpcall(rules, upcallIifs, source, arrival);
     if (entry !== undefined) this.#learn('learned', { source, group, ...entry }, arrival);
+    else this.#tableOf(group.family).unresolved.set(flowKey(source, group), { source, group, arrival });
   }
 
   #onWrongVif(source: Address, group: Address, arrival: number): void {
@@ -374,6 +394,14 @@ export class FakeKernel implements KernelPort {
     this.#handler({ event: 'upcalls' });
   }
 
+  #tellOf(operation: Operation): void {
+    const event = newsOf(operation);
+    if (event === undefined) return;
+    setImmediate(() => {
+      this.#handler(event);
+    });
+  }
+
   #upcallRulesOf(group: Address): { rules: VifRule[]; upcallIifs: number } {
     const covering = [...this.#tableOf(group.family).upcallRules.values()].filter((each) => holds(each.group, group));
     const exact = covering.find((each) => isHost(each.group) && samePrefix(each.group, hostPrefix(group)));
@@ -386,7 +414,8 @@ export class FakeKernel implements KernelPort {
       case 'add-vif':
         return this.#addVif(operation.family, operation.vif, operation.ifindex);
       case 'delete-vif':
-        return this.#tableOf(operation.family).vifs.delete(operation.vif) ? undefined : 'EADDRNOTAVAIL';
+        this.#tableOf(operation.family).vifs.delete(operation.vif);
+        return undefined;
       case 'put-mfc': {
         if (operation.iif >= VIF_LIMIT) return 'ENFILE';
         this.#putSource(operation);
@@ -410,25 +439,18 @@ export class FakeKernel implements KernelPort {
         return undefined;
       }
       case 'add-mrule':
-        if (this.#mrules.some((rule) => isSameMrule(rule, operation.rule))) return 'EEXIST';
-        this.#mrules.push(operation.rule);
+        if (!this.#mrules.some((rule) => isSameMrule(rule, operation.rule))) this.#mrules.push(operation.rule);
         return undefined;
-      case 'delete-mrule': {
-        const before = this.#mrules.length;
+      case 'delete-mrule':
         this.#mrules = this.#mrules.filter((rule) => !isSameMrule(rule, operation.rule));
-        return this.#mrules.length < before ? undefined : 'ENOENT';
-      }
-      case 'join': {
-        if (!this.#links.has(operation.ifindex)) return 'ENODEV';
-        const key = joinKey(operation.ifindex, operation.group, operation.source);
-        if (this.#joins.has(key)) return 'EADDRINUSE';
-        this.#joins.add(key);
         return undefined;
-      }
+      case 'join':
+        if (!this.#links.has(operation.ifindex)) return 'ENODEV';
+        this.#joins.add(joinKey(operation.ifindex, operation.group, operation.source));
+        return undefined;
       case 'leave':
-        return this.#joins.delete(joinKey(operation.ifindex, operation.group, operation.source))
-          ? undefined
-          : 'EADDRNOTAVAIL';
+        this.#joins.delete(joinKey(operation.ifindex, operation.group, operation.source));
+        return undefined;
     }
   }
 
@@ -442,8 +464,9 @@ export class FakeKernel implements KernelPort {
   }
 
   #putSource({ source, group, iif, oifs }: LearnedFlow): void {
-    const { sources } = this.#tableOf(group.family);
+    const { sources, unresolved } = this.#tableOf(group.family);
     const key = flowKey(source, group);
+    unresolved.delete(key);
     const { packets = 0n, wrongIf = 0n } = sources.get(key) ?? {};
     sources.set(key, { source, group, iif, ttls: this.#ttls(group.family, oifs), packets, wrongIf });
   }
@@ -479,6 +502,27 @@ export class FakeKernel implements KernelPort {
 function flowOf({ source, group, iif, ttls }: SourceEntry): LearnedFlow {
   const oifs = Array.from(ttls, ([vif, ttlThreshold]) => ({ vif, ttlThreshold }));
   return { source, group, iif, oifs: oifs.sort((a, b) => a.vif - b.vif) };
+}
+
+/** What the kernel tells of an operation, as it tells everyone. */
+function newsOf(operation: Operation): KernelEvent | undefined {
+  switch (operation.op) {
+    case 'add-mrule':
+      return { event: 'mrule', rule: operation.rule };
+    case 'delete-mrule':
+      return { event: 'mrule-gone', rule: operation.rule };
+    case 'delete-mfc':
+      return { event: 'mfc-gone', source: operation.source, group: operation.group };
+    case 'delete-proxy':
+      return { event: 'mfc-gone', source: undefined, group: operation.group };
+    case 'add-vif':
+    case 'delete-vif':
+    case 'put-mfc':
+    case 'put-proxy':
+    case 'join':
+    case 'leave':
+      return undefined;
+  }
 }
 
 function groupKey(group: Address): string {

@@ -10,7 +10,7 @@ import { within } from './wait.js';
 
 /** A link between the router and a host that injects packets and sees what comes. Neither end needs an address. */
 export interface PacketLink {
-  readonly router: Namespace;
+  readonly router: Pick<Namespace, 'path'>;
   /** Names the link. */
   readonly routerInterface: string;
   readonly host: Namespace;
@@ -107,6 +107,12 @@ export class PacketExchange implements Disposable {
     this.#sent.clear();
     for (const interfaces of left.values()) interfaces.sort();
     return left;
+  }
+
+  /** Takes what has left the router since the last exchange, such as packets that its kernel had queued; how many. */
+  async takeLate(): Promise<number> {
+    const { seen = [] } = await this.#ask({ do: 'flush' });
+    return seen.length;
   }
 
   /** Gives the packet the number that it carries: different for all packets ever sent, so that none is mistaken. */
