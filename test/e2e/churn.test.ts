@@ -65,6 +65,7 @@ it('untouched streams lose at most one packet while rules, wildcards, interfaces
   const chaos = new Chaos(new Random(SEED), topology, agent);
   const end = performance.now() + SECONDS * 1_000;
   while (performance.now() < end) await chaos.step();
+  chaos.settleInterfaces();
 
   const sent = await sender.stop();
   const { streams, socketDrops } = await receiver.collect(sent);
@@ -116,7 +117,7 @@ function untouchedRules(sender: Host): Resource[] {
   ];
 }
 
-/** Changes one thing after the other, and remembers what is wanted. */
+/** Changes one thing after the other, and remembers what is wanted. Never flushes: that touches every learned flow. */
 class Chaos {
   steps = 0;
   readonly #random: Random;
@@ -136,7 +137,6 @@ class Chaos {
     this.steps++;
     const kind = this.#random.below(20);
     if (kind < 2) this.#changeInterface(this.#random.pick(CHAOS_OIFS));
-    else if (kind === 2) await new TableClient(this.#agent).flush();
     else if (kind < 6) await this.#replace(this.#random.pick(CHAOS_OWNERS));
     else if (kind < 11) await this.#delete(this.#random.pick(CHAOS_OWNERS));
     else await this.#put(this.#random.pick(CHAOS_OWNERS));
