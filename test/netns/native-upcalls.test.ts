@@ -178,12 +178,14 @@ for (const family of FAMILIES) {
       using responder = new Responder(socket);
       responder.setRules(groupRecord(net.groups, [{ iif: 0, oifs: { 1: 1, 2: 1 } }]));
       for (const receiver of [1, 2]) await router.host(receiver).join(group);
-      await router.host(0).send(source, group, `${group} first`, `${group} second`, `${group} last`);
+      const texts = ['1', '2', '3'].map((number) => `${group} packet ${number}`);
+      await router.host(0).send(source, group, ...texts);
       for (const receiver of [1, 2]) {
         const host = router.host(receiver);
-        await host.waitForText(`${group} last`);
+        for (const text of texts) await host.waitForText(text);
+        // Those that are queued may be overtaken by one that finds the new entry (`ipmr_cache_resolve`).
         const received = host.received.filter((text) => text.startsWith(group));
-        assert.deepEqual(received, [`${group} first`, `${group} second`, `${group} last`]);
+        assert.deepEqual(received.sort(), texts);
       }
       assert.equal(responder.thread.stats().noCache, 1n);
     });

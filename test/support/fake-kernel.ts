@@ -14,7 +14,7 @@ import type { Link } from '../../src/model/interface.js';
 import { VIF_LIMIT } from '../../src/model/limits.js';
 import type { Mrule } from '../../src/model/mrule.js';
 import type { KernelFailure } from '../../src/model/resource.js';
-import { decideMove, decideUpcall } from '../../src/agent/fib/upcall.js';
+import { answers, decideMove, decideUpcall } from '../../src/agent/fib/upcall.js';
 import type {
   Counters,
   FlowKey,
@@ -144,8 +144,11 @@ export class FakeKernel implements KernelPort {
       if (group.rules.length === 0) upcallRules.delete(formatPrefix(group.group));
       else upcallRules.set(formatPrefix(group.group), group);
     }
-    for (const { source, group, arrival } of unresolved.values()) {
-      if (groups.some((each) => holds(each.group, group))) this.#onNoCache(source, group, arrival);
+    for (const [key, { source, group, arrival }] of unresolved) {
+      if (!groups.some((each) => holds(each.group, group))) continue;
+      // Of several iifs only the next packet tells which it is: the kernel is to ask again.
+      if (answers(this.#upcallRulesOf(group).rules, source).size > 1) unresolved.delete(key);
+      else this.#onNoCache(source, group, arrival);
     }
   }
 
@@ -275,6 +278,15 @@ export class FakeKernel implements KernelPort {
     if (source === undefined) proxies.get(groupKey(group))?.entries.shift();
     else sources.delete(flowKey(source, group));
     this.#handler({ event: 'mfc-gone', source, group });
+  }
+
+  /** News is lost: what happens meanwhile is not told, only that something was missed. */
+  loseNews(happenings: () => void): void {
+    const handler = this.#handler;
+    this.#handler = () => undefined;
+    happenings();
+    this.#handler = handler;
+    handler({ event: 'resync', of: 'all' });
   }
 
   /** The upcall thread's list is full and the entry goes. */

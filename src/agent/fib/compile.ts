@@ -159,6 +159,13 @@ export class RuleBook {
     return group.program;
   }
 
+  /** The statuses of the rules that cover the group, its own and those of prefixes, may have changed. */
+  touchCovering(group: Group): void {
+    for (const { rules } of [group, ...this.#prefixTrie.covering(group.group)]) {
+      for (const { id } of rules) this.changedIds.add(id);
+    }
+  }
+
   /** The rules that cover the group, its own and those of prefixes. */
   indexesOf(group: Group): SourceIndex<CompiledRule>[] {
     const indexes: SourceIndex<CompiledRule>[] = [];

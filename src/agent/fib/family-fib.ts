@@ -162,7 +162,10 @@ export class FamilyFib {
   beginCommit(): void {
     for (const group of this.rules.dirtyGroups) {
       if (group.needsDiff) {
-        if (this.failedGroups.delete(group)) group.failures = [];
+        if (this.failedGroups.delete(group)) {
+          group.failures = [];
+          this.rules.touchCovering(group);
+        }
         group.actual.isProxyOrderKnown = true;
       }
       group.needsDiff = false;
@@ -248,7 +251,7 @@ export class FamilyFib {
     const others = group.failures.filter(({ source, iif }) => source !== failure.source || iif !== failure.iif);
     group.failures = [...others, failure];
     this.failedGroups.add(group);
-    for (const { id } of group.rules) this.rules.changedIds.add(id);
+    this.rules.touchCovering(group);
   }
 
   #write(group: Group, operation: EntryOperation): void {

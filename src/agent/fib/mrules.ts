@@ -79,13 +79,12 @@ export class MruleKeeper {
     this.#options = options;
   }
 
-  /** @returns names of the interfaces whose conflicts may have changed; the empty name is every interface */
+  /** @returns names of the interfaces whose conflicts or refusals may have changed; the empty name is every interface */
   replace(actual: readonly Mrule[]): Set<string> {
     const before = new Map(this.#actual.map((rule) => [formatMrule(rule), rule]));
     const after = new Map(actual.map((rule) => [formatMrule(rule), rule]));
     this.#actual = actual;
-    this.#failures.clear();
-    const names = new Set<string>();
+    const names = this.retryFailed();
     for (const [key, rule] of before) if (!after.has(key)) names.add(rule.interface);
     for (const [key, rule] of after) if (!before.has(key)) names.add(rule.interface);
     return names;
