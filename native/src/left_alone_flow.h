@@ -1,4 +1,4 @@
-// An upcall that was left alone, and the list of those that other rules may answer yet.
+// An upcall that was left alone, and the list of those that other rules may answer.
 #pragma once
 
 #include <chrono>

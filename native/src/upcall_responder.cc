@@ -40,30 +40,42 @@ void UpcallResponder::answerNoCache(Side& side, const Upcall& upcall) {
     ++stats_.unresolved;
     return;
   }
-  if (!resolve(side, upcall)) leaveAlone(side, upcall);
+  const PlacedFlow placed = placeFlow(side.rules.answer(upcall.key), upcall.key, upcall.vif);
+  if (placed.placement == Placement::unresolved) return leaveAlone(side, upcall);
+  learn(side, {.entry = placed.entry, .arrival = upcall.vif});
 }
 
-/// Makes the entry that the rules give the flow. False where they give none.
-bool UpcallResponder::resolve(Side& side, const Upcall& upcall) {
-  const PlacedFlow placed = placeFlow(side.rules.answer(upcall.key), upcall.key, upcall.vif);
-  if (placed.placement == Placement::unresolved) return false;
-  if (install(side, {.entry = placed.entry, .arrival = upcall.vif}, UpcallEventKind::learned)) {
-    ++(placed.placement == Placement::forwarded ? stats_.learned : stats_.unmatched);
-  }
-  return true;
+void UpcallResponder::learn(Side& side, const LearnedFlow& flow) {
+  if (install(side, flow, UpcallEventKind::learned)) ++(flow.isMatched() ? stats_.learned : stats_.unmatched);
 }
 
 void UpcallResponder::leaveAlone(Side& side, const Upcall& upcall) {
-  const LeftAloneFlow flow{.upcall = upcall, .since = LeftAloneFlow::Clock::now()};
-  if (const LeftAloneFlow* victim = side.leftAlone.victimFor(flow)) {
+  const LeftAloneFlow leftAlone{.upcall = upcall, .since = LeftAloneFlow::Clock::now()};
+  if (const LeftAloneFlow* victim = side.leftAlone.victimFor(leftAlone)) {
     // A copy, because removing it frees its slot.
     const FlowKey oldest = victim->key();
     side.leftAlone.remove(oldest);
   }
-  side.leftAlone.put(flow);
+  side.leftAlone.put(leftAlone);
   ++stats_.unresolved;
   const MfcEntry none{.key = upcall.key, .parent = upcall.vif};
   push(UpcallEventKind::unresolved, side, {.entry = none, .arrival = upcall.vif}, none.parent);
+}
+
+/// Answers an upcall that was left alone, if the rules of now have an answer; a new entry sends on what is queued.
+void UpcallResponder::answerAgain(Side& side, const Upcall& upcall) {
+  const Answer answer = side.rules.answer(upcall.key);
+  const PlacedFlow placed = placeFlow(answer, upcall.key, upcall.vif);
+  if (placed.placement == Placement::unresolved) return;
+  side.leftAlone.remove(upcall.key);
+  // JavaScript may have made an entry, which must stay.
+  FlowCount count;
+  if (countFlow(side.family, side.fd, upcall.key, count) == 0) return;
+  const LearnedFlow flow{.entry = placed.entry, .arrival = upcall.vif};
+  if (!answer.hasSeveralIifs()) return learn(side, flow);
+  // The upcall is of another time. An entry that stays would take the packets away of the iif that the source is on
+  // now, which its next packet tells: without an entry the kernel asks.
+  if (putEntry(side, flow)) removeEntry(side, flow);
 }
 
 void UpcallResponder::answerWrongVif(Side& side, const Upcall& upcall) {
@@ -80,7 +92,6 @@ void UpcallResponder::answerWrongVif(Side& side, const Upcall& upcall) {
   install(side, {.entry = entry, .arrival = upcall.vif}, UpcallEventKind::moved);
 }
 
-/// One MRT_ADD_MFC: a new entry, or a change in place.
 bool UpcallResponder::install(Side& side, const LearnedFlow& flow, UpcallEventKind kind) {
   // The kernel looks entries up without a lock, so a packet may be queued, and asked for, beside an entry that was made
   // meanwhile. Only a new entry sends on what is queued (`ipmr_mfc_add`), and while it is queued nothing is asked
@@ -89,14 +100,28 @@ bool UpcallResponder::install(Side& side, const LearnedFlow& flow, UpcallEventKi
   if (kind == UpcallEventKind::learned && countFlow(side.family, side.fd, flow.key(), count) == 0) {
     applyMfc(side.family, side.fd, MfcOperation::remove, flow.entry);
   }
-  if (const int error = applyMfc(side.family, side.fd, MfcOperation::put, flow.entry); error != 0) {
-    ++stats_.failed;
-    push(UpcallEventKind::failed, side, flow, static_cast<std::uint32_t>(error));
-    return false;
-  }
+  if (!putEntry(side, flow)) return false;
   keep(side, flow);
   push(kind, side, flow, flow.entry.parent);
   return true;
+}
+
+/// One MRT_ADD_MFC: a new entry, or a change in place.
+bool UpcallResponder::putEntry(Side& side, const LearnedFlow& flow) {
+  const int error = applyMfc(side.family, side.fd, MfcOperation::put, flow.entry);
+  if (error == 0) return true;
+  ++stats_.failed;
+  push(UpcallEventKind::failed, side, flow, static_cast<std::uint32_t>(error));
+  return false;
+}
+
+/// One MRT_DEL_MFC. True also where someone else was first.
+bool UpcallResponder::removeEntry(Side& side, const LearnedFlow& flow) {
+  const int error = applyMfc(side.family, side.fd, MfcOperation::remove, flow.entry);
+  if (error == 0 || error == ENOENT) return true;
+  ++stats_.failed;
+  push(UpcallEventKind::failed, side, flow, static_cast<std::uint32_t>(error));
+  return false;
 }
 
 /// Puts a flow that the kernel has on its list; the oldest makes room.
@@ -104,14 +129,10 @@ void UpcallResponder::keep(Side& side, const LearnedFlow& flow) {
   if (const LearnedFlow* victim = side.flows.victimFor(flow)) {
     // A copy, because removing it frees its slot.
     const LearnedFlow oldest = *victim;
-    const int error = applyMfc(side.family, side.fd, MfcOperation::remove, oldest.entry);
     side.flows.remove(oldest.key());
-    if (error == 0 || error == ENOENT) {
+    if (removeEntry(side, oldest)) {
       ++stats_.evicted;
       push(UpcallEventKind::evicted, side, oldest, oldest.entry.parent);
-    } else {
-      ++stats_.failed;
-      push(UpcallEventKind::failed, side, oldest, static_cast<std::uint32_t>(error));
     }
   }
   side.flows.put(flow);
@@ -143,8 +164,7 @@ void UpcallResponder::setRules(Family family, std::vector<GroupChange> changes) 
   // The old rules are freed here, with `changes`, outside the lock.
 }
 
-/// Answers the flows of these prefixes that were left alone: only after the last of the rules is set, because several
-/// of the prefixes may hold one group.
+/// Only after the last of the rules is set, because several of the prefixes may hold one group.
 void UpcallResponder::answerLeftAlone(Side& side, const std::vector<GroupChange>& changes) {
   // Slots that come later hold flows that the new rules have left alone.
   const std::size_t slots = [&] {
@@ -156,17 +176,16 @@ void UpcallResponder::answerLeftAlone(Side& side, const std::vector<GroupChange>
   for (const GroupChange& change : changes) groups.add(change.group);
   const auto now = LeftAloneFlow::Clock::now();
   for (std::size_t at = 0; at < slots; ++at) {
-    // One at a time, as each may take a system call.
+    // One at a time, as each may take system calls.
     const std::lock_guard lock(mutex_);
     const LeftAloneFlow* known = side.leftAlone.slot(at);
     if (known == nullptr) continue;
-    // A copy, because the flow is forgotten when it has an entry.
+    // A copy, because its slot is freed.
     const LeftAloneFlow flow = *known;
     if (!flow.isUnresolved(now)) {
       side.leftAlone.remove(flow.key());
     } else if (groups.holds(flow.key().group)) {
-      // Without an answer it stays as it is.
-      resolve(side, flow.upcall);
+      answerAgain(side, flow.upcall);
     }
   }
 }

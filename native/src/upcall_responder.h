@@ -47,7 +47,7 @@ class UpcallResponder {
   void addDroppedUpcalls(std::uint32_t count);
 
   /// While it runs some prefixes are answered by the new rules and some by the old; when it returns all by the new,
-  /// also flows of these prefixes that were left alone and that the kernel asks no more about.
+  /// also flows of these prefixes that were left alone, about which the kernel asks no more.
   void setRules(Family family, std::vector<GroupChange> changes);
   /// One record in one step with respect to the thread: the kernel and the list never differ for it. An errno.
   int applyLearned(Family family, MfcOperation operation, const MfcEntry& entry);
@@ -79,10 +79,13 @@ class UpcallResponder {
   // All below are called with the lock held.
   Side& side(Family family) { return sides_[familyIndex(family)]; }
   void answerNoCache(Side& side, const Upcall& upcall);
-  bool resolve(Side& side, const Upcall& upcall);
+  void learn(Side& side, const LearnedFlow& flow);
   void leaveAlone(Side& side, const Upcall& upcall);
+  void answerAgain(Side& side, const Upcall& upcall);
   void answerWrongVif(Side& side, const Upcall& upcall);
   bool install(Side& side, const LearnedFlow& flow, UpcallEventKind kind);
+  bool putEntry(Side& side, const LearnedFlow& flow);
+  bool removeEntry(Side& side, const LearnedFlow& flow);
   void keep(Side& side, const LearnedFlow& flow);
   void push(UpcallEventKind kind, const Side& side, const LearnedFlow& flow, std::uint32_t parent);
 

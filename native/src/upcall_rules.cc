@@ -193,7 +193,7 @@ PlacedFlow placeFlow(const Answer& answer, const FlowKey& key, std::uint32_t vif
   std::uint32_t candidates = iifs;
   if (answer.forwards(vif)) {
     candidates = std::uint32_t{1} << vif;
-  } else if (!std::has_single_bit(iifs)) {
+  } else if (answer.hasSeveralIifs()) {
     // Several iifs forward this flow, but not this one. An entry for one that is served by (*,G) would only take the
     // others' packets away.
     candidates = iifs & answer.upcallIifs;

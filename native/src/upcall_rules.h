@@ -63,6 +63,7 @@ struct Answer {
   std::uint32_t upcallIifs = ~std::uint32_t{0};
 
   bool forwards(std::uint32_t iif) const { return (forwardingIifs >> iif & 1) != 0; }
+  bool hasSeveralIifs() const { return (forwardingIifs & (forwardingIifs - 1)) != 0; }
 };
 
 /// The rules of one family. A bounded number of hash probes finds those of a group.

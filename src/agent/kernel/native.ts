@@ -105,7 +105,8 @@ export interface UpcallThread {
    * source prefix length, source (4 words), ttls (8 words, as in applyMfc), number of excepts, then for each its
    * prefix length and 4 words. No rules: the prefix is forgotten. When this returns every later answer is by the new
    * rules, and what was answered by the old ones is in the ring. So are the new answers to flows of these prefixes that
-   * were left alone before, the last 1,024 of a family: the kernel keeps them unresolved for 10 s and asks no more.
+   * were left alone before, the last 1,024 of a family: the kernel keeps them unresolved for 10 s and asks no more. Where
+   * the new rules forward such a source from several iifs, no entry stays, and the kernel asks at its next packet.
    */
   setRules(family: NativeFamily, records: Uint32Array): void;
   /**
