@@ -19,12 +19,13 @@ import { auditMfc, formatEntry } from './fib/audit.js';
 import { Fib } from './fib/fib.js';
 import { IdleFlows } from './fib/idle.js';
 import { OwnDeletions } from './fib/own-deletions.js';
-import { StatusNews } from './fib/status-news.js';
+import { StatusNews, WarningNews } from './fib/status-news.js';
 import { interfaceWarnings } from './fib/interface-warnings.js';
 import type { KernelEvent, KernelPort, LearnedFlow, Operation } from './kernel/port.js';
 import { type ChangeError, planChanges } from './rib/apply.js';
 import { type ChangedKeys, History } from './rib/history.js';
-import { Rib, type RibFullError, type Step, type Wish, effectOf, planReplace } from './rib/rib.js';
+import { Rib, type RibFullError, type Step, type Wish, effectOf, planReplace, reverseStep } from './rib/rib.js';
+import { keyOfWishId, wishId } from './rib/wish-id.js';
 
 export interface EngineOptions {
   readonly table: number;
@@ -97,11 +98,10 @@ export class Engine {
   readonly #fib: Fib;
   readonly #idle = new IdleFlows();
   readonly #news = new StatusNews();
+  readonly #warnings = new WarningNews();
   readonly #ownDeletions = new OwnDeletions();
   readonly #history: History;
   readonly #links = new Map<number, Link>();
-  readonly #warned = new Map<string, Set<string>>();
-  /** Those of which the kernel said so since the rules were read. */
   #revision: bigint;
   #isTurnDue = false;
   #isResyncDue = false;
@@ -336,7 +336,7 @@ export class Engine {
     const isRefused = options.strict && [...warnings.values()].some((some) => some.length > 0);
     if (options.validateOnly || isRefused) {
       for (const [key, { before }] of differences) this.#fib.setWish(wishId(owner, key), before);
-      if (!options.validateOnly) this.#rib.commit(reverse(step));
+      if (!options.validateOnly) this.#rib.commit(reverseStep(step));
       // What was looked at is planned anew; it is as it was, so the kernel is not touched.
       this.#turn(new Map());
     }
@@ -445,30 +445,19 @@ export class Engine {
       const [wish] = this.#rib.wishes(text);
       if (wish === undefined) {
         this.#news.forget(id);
-      } else if (this.#news.isNews(id, this.#fib.status(id))) {
-        changed.set(text, wish.resource.key);
-        this.#noteWarnings(id, text);
+        continue;
+      }
+      const status = this.#fib.status(id);
+      if (!this.#news.isNews(id, status)) continue;
+      changed.set(text, wish.resource.key);
+      for (const warning of this.#warnings.take(text, status.warnings)) {
+        this.#onNote({ note: 'warning', key: text, warning });
       }
     }
     if (changed.size === 0) return;
     if (isNewRevision) this.#revision++;
     this.#history.add(this.#revision, changed);
     this.#onChange(this.#revision, changed);
-  }
-
-  #noteWarnings(id: string, key: string): void {
-    const { warnings } = this.#fib.status(id);
-    const known = this.#warned.get(key);
-    if (warnings.length === 0) {
-      if (known !== undefined) this.#warned.delete(key);
-      return;
-    }
-    const codes = known ?? new Set<string>();
-    for (const warning of warnings) {
-      if (!codes.has(warning.code)) this.#onNote({ note: 'warning', key, warning });
-      codes.add(warning.code);
-    }
-    this.#warned.set(key, codes);
   }
 
   #noteFailures(operations: readonly Operation[], results: readonly (KernelFailure | undefined)[]): void {
@@ -523,22 +512,6 @@ export class Engine {
 /** Whether what was to go had gone by itself, as with its interface. */
 function isAsWanted({ op }: Operation, { code }: KernelFailure): boolean {
   return op === 'leave' || (code === 'ENOENT' && (op === 'delete-mfc' || op === 'delete-proxy'));
-}
-
-/** The fib knows wishes by owner and key. Owners have no spaces. */
-function wishId(owner: string, key: string): string {
-  return `${owner} ${key}`;
-}
-
-function keyOfWishId(id: string): string {
-  return id.slice(id.indexOf(' ') + 1);
-}
-
-function reverse(step: Step): Step {
-  const differences = [...step.differences].map(([key, { key: resourceKey, before, after }]) => {
-    return [key, { key: resourceKey, before: after, after: before }] as const;
-  });
-  return { owner: step.owner, differences: new Map(differences) };
 }
 
 function describeWarnings(warnings: ReadonlyMap<string, readonly Warning[]>): string {

@@ -224,6 +224,21 @@ describe('entries of others', () => {
     assert.deepEqual(table.settle(), ['put-mfc 0>1']);
   });
 
+  it('that went are made again, also if it is not known which went, and deleting the others was refused', () => {
+    const table = open({ a: '(*, 239.1.0.1) eth1 > eth2' });
+    table.kernel.failNext('delete-proxy', 'ENOMEM');
+    table.set('a', undefined);
+    table.settle();
+    table.kernel.deleteMfc(undefined, G);
+    table.fib.onMfcGone(undefined, G);
+    table.kernel.failNext('delete-proxy', 'ENOMEM');
+    table.settle();
+    table.set('a', '(*, 239.1.0.1) eth1 > eth2');
+    table.settle();
+    assert.deepEqual(table.kernel.send('eth1', S, G), ['eth2']);
+    assert.deepEqual(table.kernel.proxyOrder(G).length, 1);
+  });
+
   it('that came are written over or deleted', () => {
     const table = open({ a: '(*, 239.1.0.1) eth1 > eth2' });
     table.kernel.apply([

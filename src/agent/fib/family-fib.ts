@@ -184,7 +184,8 @@ export class FamilyFib {
     if (failure === undefined || (isDelete && failure.code === 'ENOENT')) this.#write(group, operation);
     else {
       if (operation.op === 'put-mfc') this.#doubt(group, addressKey(operation.source));
-      else if (operation.op === 'put-proxy') group.actual.isProxyOrderKnown = false;
+      // Of several steps that put an order right one is missing.
+      else if (operation.op !== 'delete-mfc') group.actual.isProxyOrderKnown = false;
       const source = 'source' in operation ? operation.source : undefined;
       this.#fail(group, { source, iif: 'iif' in operation ? operation.iif : undefined, failure });
     }

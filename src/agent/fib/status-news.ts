@@ -1,5 +1,5 @@
 // Which statuses have really changed: much is looked at again that ends as it was.
-import type { Status } from '../../model/resource.js';
+import type { Status, Warning } from '../../model/resource.js';
 
 /** Remembers what was last told of each wish. */
 export class StatusNews {
@@ -16,6 +16,19 @@ export class StatusNews {
   /** The wish is gone. */
   forget(id: string): void {
     this.#told.delete(id);
+  }
+}
+
+/** Remembers which warnings were told, so that each is told once as long as it holds. */
+export class WarningNews {
+  readonly #told = new Map<string, ReadonlySet<string>>();
+
+  /** Those of the warnings that are new for the key. */
+  take(key: string, warnings: readonly Warning[]): Warning[] {
+    const told = this.#told.get(key);
+    if (warnings.length === 0) this.#told.delete(key);
+    else this.#told.set(key, new Set([...(told ?? []), ...warnings.map(({ code }) => code)]));
+    return warnings.filter(({ code }) => told?.has(code) !== true);
   }
 }
 

@@ -112,6 +112,14 @@ export function effectOf(before: Resource | undefined, after: Resource | undefin
   return sameResource(before, after) ? 'unchanged' : 'changed';
 }
 
+/** The step that takes another back. */
+export function reverseStep({ owner, differences }: Step): Step {
+  const reversed = Array.from(differences, ([text, { key, before, after }]): [string, Difference] => {
+    return [text, { key, before: after, after: before }];
+  });
+  return { owner, differences: new Map(reversed) };
+}
+
 /** The step that makes an owner's resources exactly these; of two with one key the later counts. */
 export function planReplace(rib: Rib, owner: string, resources: readonly Resource[]): Step {
   const wanted = new Map(resources.map((resource) => [formatResourceKey(resource.key), resource]));

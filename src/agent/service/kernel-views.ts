@@ -4,7 +4,7 @@ import type { MfcEntry } from '../../api/generated/mcroute/v1/MfcEntry.js';
 import type { Mrule } from '../../api/generated/mcroute/v1/Mrule.js';
 import { renderMrouteKey, renderOif, renderWarning } from '../../api/render.js';
 import { formatAddress } from '../../model/address.js';
-import type { MrouteKey } from '../../model/mroute.js';
+import { type MrouteKey, formatMrouteKey } from '../../model/mroute.js';
 import type { Engine } from '../engine.js';
 import { readCounters, renderCounters } from './counters.js';
 
@@ -82,7 +82,7 @@ function mrouteKeys(engine: Engine, ids: readonly string[]): MrouteKey[] {
   const keys = new Map<string, MrouteKey>();
   for (const id of ids) {
     const key = engine.keyOf(id);
-    if (key?.kind === 'mroute') keys.set(id.slice(id.indexOf(' ') + 1), key);
+    if (key?.kind === 'mroute') keys.set(formatMrouteKey(key), key);
   }
   return [...keys.values()];
 }
