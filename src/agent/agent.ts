@@ -1,5 +1,6 @@
 // Puts the parts of an agent together: kernel, engine, service, timers.
 import type { Logger } from '../runtime/log.js';
+import { type PrivilegeFinding, findWrongPrivileges } from '../runtime/privileges.js';
 import { Engine, type EngineNote, type EngineOptions } from './engine.js';
 import { type LinuxKernel, openLinuxKernel } from './kernel/linux-kernel.js';
 import type { MrtSockets } from './kernel/sockets.js';
@@ -28,6 +29,17 @@ const IDLE_CHECKS_PER_TIMEOUT = 4;
 /** Time between two comparisons of the kernel with what it should hold, in ms. */
 const AUDIT_INTERVAL_MS = 60_000;
 
+/** Some thread may do more or less than an agent's may; `findings` says which. */
+export class PrivilegeError extends Error {
+  readonly code = 'WRONG_PRIVILEGES';
+  readonly findings: readonly PrivilegeFinding[];
+
+  constructor(findings: readonly PrivilegeFinding[]) {
+    super("a thread has other privileges than CAP_NET_ADMIN: start 'mcroute-agent' from bin/, which drops all others");
+    this.findings = findings;
+  }
+}
+
 /** Opens the kernel, starts the engine and serves. What was opened is closed again if a later step fails. */
 export async function startAgent(options: AgentOptions, log: Logger): Promise<RunningAgent> {
   const kernel = openLinuxKernel({ ...options, wantsRealtime: options.wantsRealtime });
@@ -37,6 +49,9 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   });
   let server: RunningServer;
   try {
+    // All threads are there by now, and those that come have the privileges of their maker.
+    const findings = findWrongPrivileges();
+    if (findings.length > 0) throw new PrivilegeError(findings);
     engine.start();
     const watchers = new Watchers(engine);
     server = await serve(options.socketPath, {

@@ -7,7 +7,6 @@ import { EXIT_CODE } from '../runtime/exit-code.js';
 import { takeListenFds } from '../runtime/listen-fds.js';
 import { LOG_LEVELS, type LogLevel, type Logger, openLog } from '../runtime/log.js';
 import { agentSocketPath } from '../runtime/paths.js';
-import { findWrongPrivileges } from '../runtime/privileges.js';
 import { type RunningAgent, startAgent } from './agent.js';
 import { mrtSockets } from './kernel/sockets.js';
 import { notifyReady, notifyStopping } from './notify.js';
@@ -24,6 +23,9 @@ interface Arguments {
 }
 
 const version = readVersion();
+
+/** Codes of errors that end in EX_NOPERM. */
+const NO_PERMISSION: ReadonlySet<unknown> = new Set(['EPERM', 'EACCES', 'SOCKET_PERMISSION', 'WRONG_PRIVILEGES']);
 
 const program = new Command('mcroute-agent')
   .description('Owns one multicast routing table of the kernel, IPv4 and IPv6, and serves it over gRPC.')
@@ -93,19 +95,9 @@ async function main(options: Arguments): Promise<void> {
     log.fatal({ err: error }, 'the agent could not start');
     fail(log, exitCodeOf(error), error instanceof Error ? error.message : String(error));
   }
-  await refuseWrongPrivileges(log, agent);
   stopOnSignals(log, agent);
   notifyReady(process.env, options.table);
   log.info({ families: agent.engine.families, realtime: agent.kernel.isRealtime }, 'ready');
-}
-
-/** Every thread exists by now: each must have CAP_NET_ADMIN and nothing else. */
-async function refuseWrongPrivileges(log: Logger, agent: RunningAgent): Promise<void> {
-  const findings = findWrongPrivileges();
-  if (findings.length === 0) return;
-  log.fatal({ findings }, 'a thread has other privileges than CAP_NET_ADMIN');
-  await agent.stop();
-  fail(log, EXIT_CODE.noPermission, "start 'mcroute-agent' from bin/, which drops all privileges but CAP_NET_ADMIN");
 }
 
 function stopOnSignals(log: Logger, agent: RunningAgent): void {
@@ -132,7 +124,7 @@ function fail(log: Logger, code: number, message: string): never {
 
 function exitCodeOf(error: unknown): number {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EPERM' || code === 'EACCES' || code === 'SOCKET_PERMISSION') return EXIT_CODE.noPermission;
+  if (code !== undefined && NO_PERMISSION.has(code)) return EXIT_CODE.noPermission;
   if (code === 'SOCKET_IN_USE' || code === 'EADDRINUSE') return EXIT_CODE.unavailable;
   if (code === 'SOCKET_PATH') return EXIT_CODE.usage;
   return EXIT_CODE.software;

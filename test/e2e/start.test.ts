@@ -5,11 +5,14 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { deadlineAfter, unary } from '../../src/api/client.js';
 import { startAgent } from '../support/agent.js';
+import { installTree } from '../support/install-tree.js';
 import { apply, list, put, route } from '../support/calls.js';
 import { expectedId, itAsRoot } from '../support/launcher.js';
 import { type Namespace, openNamespace } from '../support/namespaces.js';
 import { AGENT, WITHOUT_IPV6, areDefaultTablesFree, ownTable, runtimeDirectory, start } from '../support/start.js';
 import { waitForExit } from '../support/wait.js';
+
+const HAND_OVER = join(installTree(), 'test/support/hand-over.py');
 
 let namespace: Namespace;
 
@@ -101,6 +104,17 @@ describe('a start without privileges is refused (77)', () => {
     const { status, stderr } = start(namespace, [...drop, AGENT, '--table', '304']);
     assert.equal(status, 77, stderr);
     assert.match(stderr, /MISSING_CAPABILITY/);
+  });
+
+  it('and not served with more of them than CAP_NET_ADMIN', () => {
+    // Started past the launcher, with a table that is owned and all that root may do.
+    const words = [process.execPath, join(installTree(), 'dist/src/agent/main.js'), '--table', '304'];
+    const { status, stderr } = start(namespace, ['python3', HAND_OVER, '304', ...words]);
+    assert.equal(status, 77, stderr);
+    assert.match(stderr, /a thread has other privileges than CAP_NET_ADMIN: start 'mcroute-agent' from bin/);
+    assert.match(stderr, /"findings":\[\{"tid":\d+,"field":"Cap/);
+    assert.ok(!existsSync(join(runtimeDirectory(namespace), '304.sock')), 'it never served');
+    assert.equal(leftovers(), '');
   });
 });
 
