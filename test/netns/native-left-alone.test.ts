@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 
 import type { MrouteSocket } from '../../src/agent/kernel/native.js';
+import { eventually } from '../support/wait.js';
 import {
   FAMILIES,
   flowKey,
@@ -101,8 +102,9 @@ for (const family of FAMILIES) {
         responder.setRules(groupRecord(exact(group), RULES, BOTH));
         assert.ok(!isInKernel(group), 'no iif is taken for the source before it is seen there');
         await router.host(vif).send(source, group, `${group} first`, `${group} last`);
-        await waitForText(`${group} last`);
-        assert.deepEqual(received(group), [`${group} first`, `${group} last`]);
+        for (const text of [`${group} first`, `${group} last`]) await waitForText(text);
+        // One that is queued may be overtaken by one that finds the new entry (`ip6mr_cache_resolve`).
+        assert.equal(received(group).length, 2);
         assert.deepEqual(await responder.event(events), {
           kind: 'learned',
           family,
@@ -284,7 +286,8 @@ it('flows left alone are forgotten when the kernel would ask again by itself', a
       setRules(NONE);
       await router.host(0).send(source(0, ROAMER), group(1), 'asked about again');
       assert.equal((await responder.event(1)).kind, 'unresolved');
-      assert.ok(news.receive() !== undefined, 'it was unresolved');
+      // The kernel asks first and tells of the unresolved entry then (`ip6mr_cache_unresolved`).
+      await eventually(() => news.receive(), 'it was unresolved');
       while (news.receive() !== undefined);
       setRules(BOTH);
       assert.ok(news.receive() !== undefined, 'an entry was made, and is gone');
