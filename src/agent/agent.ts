@@ -42,7 +42,7 @@ export class PrivilegeError extends Error {
 
 /** Opens the kernel, starts the engine and serves. What was opened is closed again if a later step fails. */
 export async function startAgent(options: AgentOptions, log: Logger): Promise<RunningAgent> {
-  const kernel = openLinuxKernel({ ...options, wantsRealtime: options.wantsRealtime });
+  const kernel = openLinuxKernel(options);
   const engine = new Engine(kernel, options);
   engine.onNote((note) => {
     logNote(log, note);
