@@ -5,10 +5,12 @@
 
 #include "adopted_socket.h"
 #include "arguments.h"
+#include "descriptors.h"
 #include "errno_error.h"
 #include "membership_socket.h"
 #include "mroute_socket.h"
 #include "netlink_socket.h"
+#include "notify_receiver.h"
 #include "notify_socket.h"
 #include "scheduling.h"
 #include "upcall_thread.h"
@@ -22,6 +24,7 @@ struct Classes {
   Napi::FunctionReference mrouteSocket;
   Napi::FunctionReference membershipSocket;
   Napi::FunctionReference netlinkSocket;
+  Napi::FunctionReference notifyReceiver;
   Napi::FunctionReference upcallThread;
 };
 
@@ -44,6 +47,8 @@ Napi::Value adoptMembershipSocket(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value openNetlinkSocket(const Napi::CallbackInfo& info) { return classesOf(info).netlinkSocket.New({}); }
+
+Napi::Value openNotifyReceiver(const Napi::CallbackInfo& info) { return classesOf(info).notifyReceiver.New({info[0]}); }
 
 Napi::Value startUpcallThread(const Napi::CallbackInfo& info) {
   return classesOf(info).upcallThread.New({info[0], info[1], info[2]});
@@ -71,6 +76,7 @@ Napi::Object defineExports(Napi::Env env, Napi::Object exports) {
       .mrouteSocket = Napi::Persistent(MrouteSocket::define(env)),
       .membershipSocket = Napi::Persistent(MembershipSocket::define(env)),
       .netlinkSocket = Napi::Persistent(NetlinkSocket::define(env)),
+      .notifyReceiver = Napi::Persistent(NotifyReceiver::define(env)),
       .upcallThread = Napi::Persistent(UpcallThread::define(env)),
   });
   const auto add = [&]<typename Function>(const char* name, Function function) {
@@ -84,6 +90,10 @@ Napi::Object defineExports(Napi::Env env, Napi::Object exports) {
   add("startUpcallThread", startUpcallThread);
   add("dropRealtime", dropRealtimeOfOthers);
   add("notify", notify);
+  add("openNotifyReceiver", openNotifyReceiver);
+  add("createMemoryFile", createMemoryFile);
+  add("lockFile", lockFile);
+  add("closeDescriptor", closeDescriptor);
   add("setCloseOnExec", setDescriptorCloseOnExec);
   add("interfaceIndex", interfaceIndex);
   return exports;

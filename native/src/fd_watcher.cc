@@ -1,5 +1,8 @@
 #include "fd_watcher.h"
 
+#include <cerrno>
+
+#include "arguments.h"
 #include "errno_error.h"
 #include "loop_callback.h"
 
@@ -11,6 +14,16 @@ FdWatcher::FdWatcher(int fd, const Napi::Function& onReadable)
   const auto initialize = [fd](uv_loop_t* loop, uv_poll_t* handle) { return uv_poll_init(loop, handle, fd); };
   checkErrno(env, -handle_.open(env, this, initialize), "uv_poll_init");
   checkErrno(env, -uv_poll_start(handle_.get(), UV_READABLE, onPoll), "uv_poll_start");
+}
+
+void FdWatcher::watch(const Napi::CallbackInfo& info, const UniqueFd& fd, std::unique_ptr<FdWatcher>& watcher) {
+  const Napi::Function callback = arguments::function(info[0], "callback");
+  if (!fd) throwErrno(info.Env(), EBADF, "uv_poll_init");
+  if (watcher) {
+    watcher->setCallback(callback);
+  } else {
+    watcher = std::make_unique<FdWatcher>(fd.get(), callback);
+  }
 }
 
 void FdWatcher::onPoll(uv_poll_t* handle, int status, int) {

@@ -4,7 +4,10 @@
 #include <napi.h>
 #include <uv.h>
 
+#include <memory>
+
 #include "loop_handle.h"
+#include "unique_fd.h"
 
 namespace mcroute {
 
@@ -16,6 +19,9 @@ class FdWatcher {
   FdWatcher(int fd, const Napi::Function& onReadable);
 
   void setCallback(const Napi::Function& onReadable) { onReadable_ = Napi::Persistent(onReadable); }
+
+  /// `onReadable(callback)` of an object that is read: watches its descriptor, or changes the callback.
+  static void watch(const Napi::CallbackInfo& info, const UniqueFd& fd, std::unique_ptr<FdWatcher>& watcher);
 
  private:
   static void onPoll(uv_poll_t* handle, int status, int events);

@@ -11,12 +11,14 @@
 
 #include "capabilities.h"
 #include "launch_descriptors.h"
-#include "launch_directory.h"
 #include "launch_options.h"
+#include "launch_parent.h"
 #include "launch_privileges.h"
 #include "launch_realtime.h"
 #include "launch_report.h"
+#include "launch_runtime_directory.h"
 #include "launch_sockets.h"
+#include "launch_state_directory.h"
 #include "launch_user.h"
 
 namespace {
@@ -41,21 +43,25 @@ using namespace mcroute;
   runProgram(options.program);
 }
 
-[[noreturn]] void launchAgent(const LaunchOptions& options) {
+[[noreturn]] void launchAgent(const LaunchOptions& options, pid_t parent) {
   const Console console(/*isSilent=*/false);
   auto descriptors = takeListenDescriptors();
   const auto identity = withinUserNamespace(resolveIdentity(options.user, console), console);
   openMrouteSockets(options, descriptors, console);
   const auto directory = chooseRuntimeDirectory(options.runtimeDirectory);
   if (directory) prepareRuntimeDirectory(*directory, identity, console);
+  auto stateDirectory = StateDirectory::choose(options.stateDirectory, options.table);
+  if (stateDirectory) stateDirectory->prepare(identity);
   allowRealtime(console);
   dropPrivileges(identity, capabilityBit(CAP_NET_ADMIN), console);
   if (directory) checkRuntimeDirectory(*directory, console);
+  if (stateDirectory) stateDirectory->pass(console);
   passListenDescriptors(descriptors);
+  if (options.diesWithParent) dieWithParent(options.parent.value_or(parent));
   runProgram(options.program);
 }
 
-int launch(const std::vector<std::string>& arguments) {
+int launch(const std::vector<std::string>& arguments, pid_t parent) {
   const auto options = parseLaunchOptions(arguments);
   switch (options.mode) {
     case LaunchMode::help:
@@ -67,7 +73,7 @@ int launch(const std::vector<std::string>& arguments) {
       launchBare(options);
     case LaunchMode::agent:
       openStandardDescriptors();
-      launchAgent(options);
+      launchAgent(options, parent);
   }
   return 1;
 }
@@ -75,8 +81,10 @@ int launch(const std::vector<std::string>& arguments) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // As early as can be: what is not yet done may outlast the parent.
+  const pid_t parent = getppid();
   try {
-    return launch(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+    return launch(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), parent);
   } catch (const LaunchError& error) {
     sayOnStderr(reasonWord(error.reason()), error.what());
     return exitStatus(error.reason());

@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdlib>
+#include <string>
 #include <string_view>
 
+#include "launch_environment.h"
 #include "launch_report.h"
 
 namespace mcroute {
@@ -20,11 +22,6 @@ constexpr int kFirstDescriptor = 3;
 constexpr int kMaxDescriptors = 4096;
 /// The name of systemd for descriptors without one.
 constexpr char kUnknownName[] = "unknown";
-
-std::string_view readEnvironment(const char* name) {
-  const char* value = getenv(name);
-  return value == nullptr ? std::string_view() : std::string_view(value);
-}
 
 bool isThisProcess(std::string_view pid) { return pid == std::to_string(getpid()); }
 
@@ -68,10 +65,6 @@ void closeFrom(int first) {
     throw LaunchError(Reason::kernelUnsupported, "the kernel has no close_range(2): Linux 5.9 or later is needed");
   }
   throw kernelError("close_range", errno);
-}
-
-void setEnvironment(const char* name, const std::string& value) {
-  if (setenv(name, value.c_str(), 1) != 0) throw kernelError("setenv", errno);
 }
 
 void clearEnvironment() {

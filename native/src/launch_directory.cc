@@ -6,17 +6,13 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <memory>
 
+#include "launch_report.h"
 #include "unique_fd.h"
 
 namespace mcroute {
 namespace {
-
-constexpr char kVariable[] = "MCROUTE_RUNTIME_DIRECTORY";
-constexpr char kDefaultDirectory[] = "/run/mcroute";
-constexpr mode_t kMode = 0755;
 
 struct DirectoryCloser {
   void operator()(DIR* directory) const { closedir(directory); }
@@ -46,44 +42,40 @@ bool isWritableFor(const struct stat& status, const Identity& identity) {
   return (status.st_mode >> shift & write) == write;
 }
 
-void warnUnprepared(const std::string& path, const char* step, const Console& console) {
-  console.warn("the runtime directory " + path + " cannot be prepared (" + step + ": " + errnoText(errno) +
-               "): make it by hand or name another with --runtime-directory");
-}
+std::optional<DirectoryFailure> failure(const char* step) { return DirectoryFailure{step, errno}; }
 
 }  // namespace
 
-std::optional<std::string> chooseRuntimeDirectory(const std::optional<std::string>& requested) {
-  if (requested) return requested;
-  const char* value = getenv(kVariable);
-  if (value != nullptr && *value != '\0') return value;
-  return geteuid() == 0 ? std::optional<std::string>(kDefaultDirectory) : std::nullopt;
-}
+std::string describe(const DirectoryFailure& failure) { return failure.step + ": " + errnoText(failure.error); }
 
-void prepareRuntimeDirectory(const std::string& path, const Identity& identity, const Console& console) {
-  if (setenv(kVariable, path.c_str(), 1) != 0) throw kernelError("setenv", errno);
-  const bool isNew = mkdir(path.c_str(), kMode) == 0;
-  if (!isNew && errno != EEXIST) return warnUnprepared(path, "mkdir", console);
+std::optional<DirectoryFailure> giveDirectory(const std::string& path, mode_t mode, const Identity& identity) {
+  const bool isNew = mkdir(path.c_str(), mode) == 0;
+  if (!isNew && errno != EEXIST) return failure("mkdir");
   const auto directory = openDirectory(path);
-  // One that cannot be looked at is not ours to change; `checkRuntimeDirectory` says whether it serves.
-  if (directory == nullptr) return;
+  // One that cannot be looked at is not ours to change; the program's user may have use of it all the same.
+  if (directory == nullptr) return std::nullopt;
   const int fd = dirfd(directory.get());
-  // The umask of the starter does not decide who may reach the socket.
-  if (isNew && fchmod(fd, kMode) != 0) return warnUnprepared(path, "fchmod", console);
+  // The umask of the starter does not decide who may reach what is in it.
+  if (isNew && fchmod(fd, mode) != 0) return failure("fchmod");
   struct stat status {};
-  if (fstat(fd, &status) != 0) return warnUnprepared(path, "fstat", console);
-  if (isWritableFor(status, identity) || status.st_uid != 0 || !isEmpty(directory.get())) return;
-  if (fchown(fd, identity.uid, identity.gid) != 0) warnUnprepared(path, "fchown", console);
+  if (fstat(fd, &status) != 0) return failure("fstat");
+  if (isWritableFor(status, identity) || status.st_uid != 0 || !isEmpty(directory.get())) return std::nullopt;
+  if (fchown(fd, identity.uid, identity.gid) != 0) return failure("fchown");
+  return std::nullopt;
 }
 
-void checkRuntimeDirectory(const std::string& path, const Console& console) {
-  if (access(path.c_str(), W_OK | X_OK) == 0) return;
-  const int error = errno;
-  const std::string owner = userName(getuid()) + ":" + groupName(getgid());
-  console.warn("user " + userName(getuid()) + " cannot make a socket in " + path + " (" + errnoText(error) +
-               "): `chown " + owner + " " + path +
-               "` if no agent of another user needs it, or name another with "
-               "--runtime-directory");
+std::optional<DirectoryFailure> makeDirectories(const std::string& path, mode_t mode) {
+  std::size_t end = 0;
+  do {
+    end = path.find('/', end + 1);
+    const std::string part = path.substr(0, end);
+    if (mkdir(part.c_str(), mode) != 0) {
+      if (errno != EEXIST) return failure("mkdir");
+    } else if (chmod(part.c_str(), mode) != 0) {
+      return failure("chmod");
+    }
+  } while (end != std::string::npos);
+  return std::nullopt;
 }
 
 }  // namespace mcroute

@@ -1,23 +1,30 @@
-// The directory in which the program binds its socket.
+// Directories that the launcher makes for the program.
 #pragma once
+
+#include <sys/types.h>
 
 #include <optional>
 #include <string>
 
-#include "launch_report.h"
 #include "launch_user.h"
 
 namespace mcroute {
 
-/// The directory asked for, or else that of MCROUTE_RUNTIME_DIRECTORY, or else the default when started as root.
-std::optional<std::string> chooseRuntimeDirectory(const std::optional<std::string>& requested);
+/// The step of making a directory that failed, and why.
+struct DirectoryFailure {
+  std::string step;
+  int error;
+};
 
-/// Makes the directory with mode 0755 for the identity if it is missing, and exports it as MCROUTE_RUNTIME_DIRECTORY.
-/// One that exists changes its owner only if it is empty, root's, and of no use to the identity: another program may
-/// live there. A failure is a warning, as the program may be told to put its socket elsewhere.
-void prepareRuntimeDirectory(const std::string& path, const Identity& identity, const Console& console);
+/// `mkdir: Permission denied`.
+std::string describe(const DirectoryFailure& failure);
 
-/// After the drop of privileges: says how to cure a directory that the program cannot make its socket in.
-void checkRuntimeDirectory(const std::string& path, const Console& console);
+/// Makes the directory with the mode for the identity if it is missing. One that exists changes its owner only if it is
+/// empty, root's, and of no use to the identity: another program may live there.
+std::optional<DirectoryFailure> giveDirectory(const std::string& path, mode_t mode, const Identity& identity);
+
+/// Makes the directory, and those on the way to it, with the mode if they are missing; they are the launcher's own.
+/// What exists is left as it is.
+std::optional<DirectoryFailure> makeDirectories(const std::string& path, mode_t mode);
 
 }  // namespace mcroute

@@ -21,9 +21,15 @@ mrt4 and mrt6 as in sd_listen_fds(3). Sockets that come in that way are kept.
   --receive-buffer BYTES   of each socket, 4096 to 1073741823; default 1048576
   --runtime-directory DIR  made for the user if it is missing; default
                            $MCROUTE_RUNTIME_DIRECTORY, or /run/mcroute as root
-  --from-arguments         take -t/--table, -p/--user and --families from the
-                           ARGUMENTs, where they stay; open nothing if these
-                           have --help, --version or --check
+  --state-directory DIR    made if it is missing, and in it one of the table
+                           for the user; default $MCROUTE_STATE_DIRECTORY,
+                           $STATE_DIRECTORY, or /var/lib/mcroute as root
+  --die-with-parent[=PID]  PROGRAM is killed when the process that started this
+                           one ends, and does not begin if that is not PID
+  --from-arguments         take -t/--table, -p/--user, --families and
+                           --state-directory from the ARGUMENTs, where they
+                           stay; open nothing if these have --help, --version
+                           or --check
   --help, --version
 
 Exit status before PROGRAM runs: 64 usage, 69 table in use or kernel support
@@ -67,6 +73,16 @@ int parseReceiveBuffer(std::string_view text) {
                   ": leave it out for the default of " + std::to_string(kDefaultReceiveBuffer));
   }
   return static_cast<int>(*bytes);
+}
+
+pid_t parseParent(std::string_view text) {
+  const auto pid = parseNumber(text);
+  // PID_MAX_LIMIT of the kernel.
+  constexpr std::uint32_t kMaxPid = 4'194'304;
+  if (!pid || *pid == 0 || *pid > kMaxPid) {
+    throw invalid("--die-with-parent \"" + std::string(text) + "\" is not a process id: leave it out for the parent");
+  }
+  return static_cast<pid_t>(*pid);
 }
 
 void parseFamilies(std::string_view text, LaunchOptions& options) {
@@ -136,6 +152,8 @@ bool takeSharedOption(std::string_view name, std::optional<std::string_view> att
     options.user = parseText(name, words.takeValue(name, attached));
   } else if (name == "--families") {
     parseFamilies(words.takeValue(name, attached), options);
+  } else if (name == "--state-directory") {
+    options.stateDirectory = parseText(name, words.takeValue(name, attached));
   } else {
     return false;
   }
@@ -204,6 +222,9 @@ LaunchOptions parseLaunchOptions(const std::vector<std::string>& arguments) {
     }
     if (name == "--from-arguments" && !value) {
       isFromArguments = true;
+    } else if (name == "--die-with-parent") {
+      options.diesWithParent = true;
+      if (value) options.parent = parseParent(*value);
     } else if (name == "--receive-buffer") {
       options.receiveBuffer = parseReceiveBuffer(words.takeValue(name, value));
     } else if (name == "--runtime-directory") {

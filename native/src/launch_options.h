@@ -1,6 +1,8 @@
 // The arguments of mcroute-launch, parsed and checked.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -36,6 +38,10 @@ struct LaunchOptions {
   /// Bytes asked of SO_RCVBUFFORCE; the kernel doubles them.
   int receiveBuffer = kDefaultReceiveBuffer;
   std::optional<std::string> runtimeDirectory;
+  std::optional<std::string> stateDirectory;
+  bool diesWithParent = false;
+  /// As the parent itself says; without it whoever is the parent when the launcher begins.
+  std::optional<pid_t> parent;
   /// The program and its arguments as they came.
   std::vector<std::string> program;
 };

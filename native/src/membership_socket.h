@@ -31,6 +31,7 @@ class MembershipSocket : public Napi::ObjectWrap<MembershipSocket> {
   Napi::Value getFd(const Napi::CallbackInfo& info);
   void join(const Napi::CallbackInfo& info);
   void leave(const Napi::CallbackInfo& info);
+  Napi::Value sources(const Napi::CallbackInfo& info);
   void close(const Napi::CallbackInfo& info);
 
   Family family_;

@@ -137,15 +137,7 @@ Napi::Value NetlinkSocket::receive(const Napi::CallbackInfo& info) {
   return env.Undefined();
 }
 
-void NetlinkSocket::onReadable(const Napi::CallbackInfo& info) {
-  const Napi::Function callback = arguments::function(info[0], "callback");
-  if (!fd_) throwErrno(info.Env(), EBADF, "uv_poll_init");
-  if (watcher_) {
-    watcher_->setCallback(callback);
-  } else {
-    watcher_ = std::make_unique<FdWatcher>(fd_.get(), callback);
-  }
-}
+void NetlinkSocket::onReadable(const Napi::CallbackInfo& info) { FdWatcher::watch(info, fd_, watcher_); }
 
 void NetlinkSocket::close(const Napi::CallbackInfo&) {
   watcher_.reset();

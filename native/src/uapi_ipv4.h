@@ -81,6 +81,12 @@ struct Ipv4Uapi {
     return storage;
   }
 
+  static Address readSocketAddress(const sockaddr_storage& storage) {
+    sockaddr_in in;
+    std::memcpy(&in, &storage, sizeof in);
+    return {ntohl(in.sin_addr.s_addr)};
+  }
+
   /// An upcall has the shape of an IP header whose protocol is 0; an IGMP packet has 2 there.
   static std::optional<Upcall> parseUpcall(std::span<const std::uint8_t> datagram) {
     igmpmsg message;

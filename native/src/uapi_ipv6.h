@@ -78,6 +78,12 @@ struct Ipv6Uapi {
     return storage;
   }
 
+  static Address readSocketAddress(const sockaddr_storage& storage) {
+    sockaddr_in6 in;
+    std::memcpy(&in, &storage, sizeof in);
+    return hostWords(in.sin6_addr);
+  }
+
   /// An upcall has 0 where an ICMPv6 packet has its type. Type 0 is reserved, and the socket's filter keeps it out.
   static std::optional<Upcall> parseUpcall(std::span<const std::uint8_t> datagram) {
     mrt6msg message;

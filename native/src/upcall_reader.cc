@@ -90,7 +90,12 @@ UpcallReader::~UpcallReader() {
   if (!thread_.joinable()) return;
   // The counter is at zero, so the write cannot fail.
   eventfd_write(stop_.get(), 1);
+  begin();
   thread_.join();
+}
+
+void UpcallReader::begin() {
+  if (!std::exchange(hasBegun_, true)) begun_.count_down();
 }
 
 void UpcallReader::run(bool wantsRealtime) {
@@ -98,6 +103,8 @@ void UpcallReader::run(bool wantsRealtime) {
   isRealtime_ = setRealtime(wantsRealtime);
   tid_ = gettid();
   started_.count_down();
+  // Also for a stop before the beginning: it is seen before anything is read.
+  begun_.wait();
 
   std::vector<pollfd> polled{{.fd = stop_.get(), .events = POLLIN, .revents = 0}};
   for (const UpcallSource& source : sources_) polled.push_back({source.fd->get(), POLLIN, 0});

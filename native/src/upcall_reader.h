@@ -21,15 +21,18 @@ struct UpcallSource {
   std::uint32_t knownDrops = 0;
 };
 
-/// Runs from its construction until `stop` or its destruction. It is the only reader of its sockets.
+/// A thread from its construction to its destruction. It is the only reader of its sockets.
 class UpcallReader {
  public:
-  /// Returns when the thread runs. Throws std::system_error.
+  /// Returns when the thread runs; it waits for `begin`. Throws std::system_error.
   UpcallReader(std::vector<UpcallSource> sources, UpcallResponder& responder, bool wantsRealtime);
   UpcallReader(const UpcallReader&) = delete;
   UpcallReader& operator=(const UpcallReader&) = delete;
   /// Joins the thread.
   ~UpcallReader();
+
+  /// Lets the thread read; what came before waits in the sockets. Later calls do nothing.
+  void begin();
 
   pid_t tid() const { return tid_; }
   bool isRealtime() const { return isRealtime_; }
@@ -48,6 +51,8 @@ class UpcallReader {
   pid_t tid_ = 0;
   bool isRealtime_ = false;
   std::latch started_{1};
+  std::latch begun_{1};
+  bool hasBegun_ = false;
   std::thread thread_;
 };
 

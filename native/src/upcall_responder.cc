@@ -203,6 +203,12 @@ int UpcallResponder::applyLearned(Family family, MfcOperation operation, const M
   return error;
 }
 
+void UpcallResponder::adopt(Family family, const MfcEntry& entry) {
+  const std::lock_guard lock(mutex_);
+  // Where its first packet came in is not known any more.
+  keep(side(family), {.entry = entry, .arrival = entry.parent});
+}
+
 void UpcallResponder::touch(Family family, const FlowKey& key) {
   const std::lock_guard lock(mutex_);
   side(family).flows.touch(key);

@@ -51,6 +51,8 @@ class UpcallResponder {
   void setRules(Family family, std::vector<GroupChange> changes);
   /// One record in one step with respect to the thread: the kernel and the list never differ for it. An errno.
   int applyLearned(Family family, MfcOperation operation, const MfcEntry& entry);
+  /// Puts an entry that the kernel has on the list.
+  void adopt(Family family, const MfcEntry& entry);
   void touch(Family family, const FlowKey& key);
   /// Each learned entry as it was at some moment of the call; what changed meanwhile is in the ring.
   std::vector<UpcallEvent> learned(Family family);

@@ -53,6 +53,8 @@ Napi::Function UpcallThread::define(Napi::Env env) {
                          InstanceAccessor<&UpcallThread::getIsRealtime>("isRealtime"),
                          InstanceMethod<&UpcallThread::setRules>("setRules"),
                          InstanceMethod<&UpcallThread::applyLearned>("applyLearned"),
+                         InstanceMethod<&UpcallThread::adopt>("adopt"),
+                         InstanceMethod<&UpcallThread::start>("start"),
                          InstanceMethod<&UpcallThread::touch>("touch"),
                          InstanceMethod<&UpcallThread::learned>("learned"),
                          InstanceMethod<&UpcallThread::drain>("drain"),
@@ -70,13 +72,13 @@ UpcallThread::UpcallThread(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Up
                             .ring = readLimit(options, "ringLimit")};
   const bool wantsRealtime = arguments::boolean(options.Get("realtime"), "realtime");
   onEvents_ = Napi::Persistent(arguments::function(info[2], "onEvents"));
-  start(info.Env(), std::move(sources), limits, wantsRealtime);
-  // Until `stop`, so that a running thread is never garbage.
+  launch(info.Env(), std::move(sources), limits, wantsRealtime);
+  // Until `stop`, so that a thread is never garbage.
   Ref();
 }
 
-void UpcallThread::start(Napi::Env env, std::vector<UpcallSource> sources, const UpcallLimits& limits,
-                         bool wantsRealtime) {
+void UpcallThread::launch(Napi::Env env, std::vector<UpcallSource> sources, const UpcallLimits& limits,
+                          bool wantsRealtime) {
   std::array<int, kFamilies> fds{-1, -1};
   for (const UpcallSource& source : sources) fds[familyIndex(source.family)] = source.fd->get();
   wakeup_ = std::make_unique<Wakeup>(
@@ -134,6 +136,20 @@ Napi::Value UpcallThread::applyLearned(const Napi::CallbackInfo& info) {
     errors[at] = responder_->applyLearned(family, static_cast<MfcOperation>(record[0]), readMfcEntry(family, record));
   }
   return errors;
+}
+
+void UpcallThread::adopt(const Napi::CallbackInfo& info) {
+  const Family family = arguments::family(info[0]);
+  const auto records = arguments::mfcRecords(info[1], static_cast<std::uint32_t>(MfcOperation::put));
+  // What is evicted is deleted through descriptors that may be gone, or be something else by now.
+  if (!reader_) return;
+  for (std::size_t at = 0; at < records.size(); at += kMfcRecordWords) {
+    responder_->adopt(family, readMfcEntry(family, records.subspan(at).first<kMfcRecordWords>()));
+  }
+}
+
+void UpcallThread::start(const Napi::CallbackInfo&) {
+  if (reader_) reader_->begin();
 }
 
 void UpcallThread::touch(const Napi::CallbackInfo& info) {

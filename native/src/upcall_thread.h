@@ -19,7 +19,7 @@ class UpcallThread : public Napi::ObjectWrap<UpcallThread> {
   explicit UpcallThread(const Napi::CallbackInfo& info);
 
  private:
-  void start(Napi::Env env, std::vector<UpcallSource> sources, const UpcallLimits& limits, bool wantsRealtime);
+  void launch(Napi::Env env, std::vector<UpcallSource> sources, const UpcallLimits& limits, bool wantsRealtime);
   /// Joins the thread and lets go of the sockets.
   void end();
   void announce();
@@ -28,6 +28,8 @@ class UpcallThread : public Napi::ObjectWrap<UpcallThread> {
   Napi::Value getIsRealtime(const Napi::CallbackInfo& info);
   void setRules(const Napi::CallbackInfo& info);
   Napi::Value applyLearned(const Napi::CallbackInfo& info);
+  void adopt(const Napi::CallbackInfo& info);
+  void start(const Napi::CallbackInfo& info);
   void touch(const Napi::CallbackInfo& info);
   Napi::Value learned(const Napi::CallbackInfo& info);
   Napi::Value drain(const Napi::CallbackInfo& info);

@@ -206,14 +206,17 @@ describe('the sockets', () => {
   });
 
   it('that are handed over are kept, with all that is named beside them, and only the missing is opened', () => {
-    const handOver = ['python3', projectFile('test/support/hand-over.py'), '1014'];
+    const kept = ['asm4', 'asm4', 'ssm4', 'asm6', 'ssm6', 'vifs', 'notes'];
+    const handOver = ['python3', projectFile('test/support/hand-over.py'), '1014', kept.join(':')];
     const answer = parseProbe(run([...handOver, LAUNCH, '--table', '1014', ...TARGET, '--', ...PROBE]));
-    assert.equal(answer.environment['LISTEN_FDNAMES'], 'mrt4:notes:mrt6');
-    assert.equal(answer.environment['LISTEN_FDS'], '3');
-    assert.deepEqual(Object.keys(answer.fds), ['3', '4', '5']);
-    assert.equal(answer.fds['4'], '/dev/null');
+    assert.equal(answer.environment['LISTEN_FDNAMES'], ['mrt4', ...kept, 'mrt6'].join(':'));
+    assert.equal(answer.environment['LISTEN_FDS'], '9');
+    const files = kept.map((name, at) => [String(4 + at), `/memfd:${name} (deleted)`]);
+    const { 3: first, 11: last, ...between } = answer.fds;
+    assert.deepEqual(between, Object.fromEntries(files));
+    assert.ok(first !== undefined && last !== undefined);
     assert.equal(answer.sockets['3']?.family, AF_INET);
-    assert.equal(answer.sockets['5']?.family, AF_INET6);
+    assert.equal(answer.sockets['11']?.family, AF_INET6);
   });
 
   it('that are handed over need no CAP_NET_RAW', () => {

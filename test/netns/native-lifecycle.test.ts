@@ -46,7 +46,8 @@ const SCHED_RR = 2;
 const BUSY = `
   const sockets = [4, 6].map((family) => native.openMrouteSocket(family, TABLE));
   for (const socket of sockets) ['r0', 'r1'].forEach((name, vif) => socket.addVif(vif, native.interfaceIndex(name)));
-  const thread = native.startUpcallThread(sockets, support.OPTIONS, () => { say(thread.drain().length); });`;
+  const thread = native.startUpcallThread(sockets, support.OPTIONS, () => { say(thread.drain().length); });
+  thread.start();`;
 
 for (const family of FAMILIES) {
   const net = NETS[family];
@@ -97,6 +98,7 @@ for (const family of FAMILIES) {
         thread.stop();
         socket.close();
       });
+      thread.start();
       await router.host(0).send(source, net.group(3), 'asks');
       await eventually(() => (calls === 1 ? true : undefined), 'a call');
       assert.equal(readEvents(thread.drain()).length, 1);
@@ -224,6 +226,7 @@ describe('end of a process with an upcall thread', () => {
           ['r0', 'r1'].forEach((name, vif) => socket.addVif(vif, native.interfaceIndex(name)));
           const netlink = native.openNetlinkSocket();
           const thread = native.startUpcallThread([socket], OPTIONS, () => { thread.drain(); });
+          thread.start();
           \${rest}
         })\`, { eval: true, execArgv: [] });
       await once(start('process.exit(0)'), 'exit');
@@ -248,7 +251,7 @@ describe('end of a process with an upcall thread', () => {
         native.openNetlinkSocket().onReadable(() => {});
         native.openMembershipSocket(4);
         native.openMrouteSocket(6, TABLE);
-        native.startUpcallThread([native.openMrouteSocket(4, TABLE)], support.OPTIONS, () => {});
+        native.startUpcallThread([native.openMrouteSocket(4, TABLE)], support.OPTIONS, () => {}).start();
       })();
       for (let round = 0; round < 5; round += 1) { collect(); await turn(); }
       const isOwned = (family) => { try { native.openMrouteSocket(family, TABLE).close(); return false; } catch { return true; } };

@@ -366,7 +366,7 @@ function readEvent(words: Uint32Array): ReadEvent {
   };
 }
 
-function addressText(family: NativeFamily, words: Uint32Array): string {
+export function addressText(family: NativeFamily, words: Uint32Array): string {
   return formatAddress(
     family === 4 ? { family: 'ipv4', words: [...words.subarray(0, 1)] } : { family: 'ipv6', words: [...words] },
   );
@@ -376,6 +376,11 @@ function addressText(family: NativeFamily, words: Uint32Array): string {
 
 export const OPTIONS: UpcallOptions = { unmatchedLimit: 100, learnedLimit: 100, ringLimit: 100, realtime: false };
 
+/** Of the thread; it reads from the beginning unless `isStarted` is false. */
+export interface ResponderOptions extends Partial<UpcallOptions> {
+  readonly isStarted?: boolean;
+}
+
 /** An upcall thread whose events are collected as they come. */
 export class Responder implements Disposable {
   readonly thread: UpcallThread;
@@ -383,12 +388,13 @@ export class Responder implements Disposable {
   readonly #family: NativeFamily;
   readonly #news = new EventEmitter();
 
-  constructor(socket: MrouteSocket, options: Partial<UpcallOptions> = {}) {
+  constructor(socket: MrouteSocket, { isStarted = true, ...options }: ResponderOptions = {}) {
     this.#family = socket.family;
     this.thread = native.startUpcallThread([socket], { ...OPTIONS, ...options }, () => {
       this.events.push(...readEvents(this.thread.drain()));
       this.#news.emit('events');
     });
+    if (isStarted) this.thread.start();
   }
 
   setRules(...records: readonly (readonly number[])[]): void {

@@ -127,6 +127,7 @@ for (const family of FAMILIES) {
       const calls: number[] = [];
       const options = { ...OPTIONS, ringLimit: 3 };
       const thread = native.startUpcallThread([socket], options, () => calls.push(calls.length));
+      thread.start();
       for (let number = 1; number <= 8; number += 1) await send(number);
       await eventually(() => (thread.stats().unmatched === 8n ? true : undefined), 'eight answers');
       assert.equal(thread.stats().droppedEvents, 5n);
@@ -150,6 +151,7 @@ for (const family of FAMILIES) {
       const socket = native.openMrouteSocket(${family}, TABLE);
       ['r0', 'r1'].forEach((name, vif) => socket.addVif(vif, native.interfaceIndex(name)));
       const thread = native.startUpcallThread([socket], support.OPTIONS, () => {});
+      thread.start();
       createInterface({ input: process.stdin }).on('line', () => {
         const { noCache, droppedUpcalls } = thread.stats();
         say({ read: Number(noCache), dropped: Number(droppedUpcalls), drops: socket.drops() });

@@ -115,8 +115,9 @@ export async function whileOwned(options: readonly string[], body: () => void): 
   }
 }
 
-/** Folders that an unprivileged user may look into. */
-const BASE_ENVIRONMENT: Readonly<Record<string, string>> = {
+/** Folders that an unprivileged user may look into; /run is the test's own. */
+export const BASE_ENVIRONMENT: Readonly<Record<string, string>> = {
   PATH: '/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin',
   MCROUTE_RUNTIME_DIRECTORY: '/tmp',
+  MCROUTE_STATE_DIRECTORY: '/run/launch-state',
 };

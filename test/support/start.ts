@@ -25,7 +25,12 @@ export function start(
 ): Result {
   const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${namespace.path}`, '--', ...command], {
     encoding: 'utf8',
-    env: { ...plainEnvironment(), MCROUTE_RUNTIME_DIRECTORY: runtimeDirectory(namespace), ...environment },
+    env: {
+      ...plainEnvironment(),
+      MCROUTE_RUNTIME_DIRECTORY: runtimeDirectory(namespace),
+      MCROUTE_STATE_DIRECTORY: `${runtimeDirectory(namespace)}.state/start`,
+      ...environment,
+    },
     timeout: START_LIMIT_MS,
     killSignal: 'SIGKILL',
   });
