@@ -23,6 +23,12 @@ export interface Wish {
   readonly owners: readonly string[];
 }
 
+/** A resource and one who wants it. */
+export interface OwnedResource {
+  readonly owner: string;
+  readonly resource: Resource;
+}
+
 /** The table would hold more resources than it may. */
 export class RibFullError extends Error {
   readonly code = 'RIB_FULL';
