@@ -10,7 +10,12 @@ const TARGET = join(ROOT, 'src/api/generated');
 const FRESH = join(ROOT, 'src/api/.generated');
 const STAMP = '.stamp';
 
-const FILES = ['mcroute/v1/routing_service.proto', 'google/rpc/error_details.proto', 'google/rpc/status.proto'];
+const FILES = [
+  'mcroute/v1/routing_service.proto',
+  'mcroute/v1/table_service.proto',
+  'google/rpc/error_details.proto',
+  'google/rpc/status.proto',
+];
 
 const OPTIONS = [
   '--grpcLib=@grpc/grpc-js',

@@ -1,26 +1,39 @@
-// Puts the parts of an agent together: kernel, engine, service, timers.
+// Puts the parts of an agent together: saved wishes, kernel, engine, service, timers.
+import { join } from 'node:path';
 import type { Logger } from '../runtime/log.js';
+import { type RuntimeAddon, loadAddon } from '../runtime/native.js';
+import { type Notifier, watchdogTimeoutMs } from '../runtime/notify.js';
 import { type PrivilegeFinding, findWrongPrivileges } from '../runtime/privileges.js';
+import { DurableWishes } from './durable-wishes.js';
 import { Engine, type EngineNote, type EngineOptions } from './engine.js';
 import { type LinuxKernel, openLinuxKernel } from './kernel/linux-kernel.js';
-import type { MrtSockets } from './kernel/sockets.js';
+import type { MrtSockets, NamedFd } from './kernel/sockets.js';
 import type { RunningServer } from './service/server.js';
 import { serve } from './service/server.js';
 import { Watchers } from './service/watchers.js';
+import { type OpenedStore, type StoreNote, openWishStore } from './store/wish-store.js';
 
-export interface AgentOptions extends EngineOptions {
+export interface AgentOptions extends Omit<EngineOptions, 'journal' | 'firstRevision'> {
   readonly sockets: MrtSockets;
+  /** Other descriptors that an earlier agent of the table left. */
+  readonly handedOver: readonly NamedFd[];
   readonly socketPath: string;
+  /** Where the wishes of the table are saved; undefined: they end with the agent. */
+  readonly stateDirectory: string | undefined;
   readonly version: string;
   /** Answers upcalls at real-time priority if that is allowed. */
   readonly wantsRealtime: boolean;
+  /** Whoever started the agent, and keeps its descriptors. */
+  readonly notifier: Notifier;
 }
 
 export interface RunningAgent {
   readonly kernel: LinuxKernel;
   readonly engine: Engine;
-  /** Ends: the socket goes, then everything that the kernel holds for the table. */
+  /** Ends: the socket goes, then everything that the kernel holds for the table; its keeper lets go of it too. */
   stop(): Promise<void>;
+  /** Ends and leaves everything in the kernel as it is, for the agent that comes next. */
+  leave(): Promise<void>;
 }
 
 /** Idle flows are looked for this many times per timeout, and at most once a second. */
@@ -28,6 +41,10 @@ const IDLE_CHECKS_PER_TIMEOUT = 4;
 
 /** Time between two comparisons of the kernel with what it should hold, in ms. */
 const AUDIT_INTERVAL_MS = 60_000;
+
+/** Time in which an agent before this one must have gone, in ms, and how often that is looked at. */
+const LOCK_LIMIT_MS = 10_000;
+const LOCK_RETRY_MS = 5;
 
 /** Some thread may do more or less than an agent's may; `findings` says which. */
 export class PrivilegeError extends Error {
@@ -40,57 +57,153 @@ export class PrivilegeError extends Error {
   }
 }
 
-/** Opens the kernel, starts the engine and serves. What was opened is closed again if a later step fails. */
+/** Another agent of the table runs, or its state cannot be reached. */
+export class StateError extends Error {
+  readonly code: 'TABLE_LOCKED' | 'STATE_DIRECTORY';
+
+  constructor(code: StateError['code'], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/**
+ * Opens the kernel, starts the engine and serves. If a later step fails, what was opened is closed again: the kernel then
+ * keeps the table exactly as long as somebody else has its sockets.
+ */
 export async function startAgent(options: AgentOptions, log: Logger): Promise<RunningAgent> {
-  const kernel = openLinuxKernel(options);
-  const engine = new Engine(kernel, options);
+  const { notifier } = options;
+  const saved = await openState(options, log);
+  const wishes = saved && new DurableWishes(saved.store);
+  const kernel = openLinuxKernel({
+    ...options,
+    keep: (name, fds) => {
+      notifier.keep(name, fds);
+    },
+  });
+  // All threads are there by now, and those that come have the privileges of their maker.
+  const findings = findWrongPrivileges();
+  if (findings.length > 0) {
+    kernel.close();
+    throw new PrivilegeError(findings);
+  }
+  const engine = new Engine(kernel, {
+    ...options,
+    firstRevision: firstRevision(saved),
+    ...(wishes === undefined ? {} : { journal: wishes }),
+  });
   engine.onNote((note) => {
     logNote(log, note);
   });
   let server: RunningServer;
   try {
-    // All threads are there by now, and those that come have the privileges of their maker.
-    const findings = findWrongPrivileges();
-    if (findings.length > 0) throw new PrivilegeError(findings);
-    engine.start();
+    engine.start(saved?.wishes);
+    wishes?.attach(engine);
     const watchers = new Watchers(engine);
     server = await serve(options.socketPath, {
       engine,
       watchers,
       version: options.version,
       isRealtime: kernel.isRealtime,
+      settled: async () => wishes?.settled(),
       onBug: (error, method) => {
         log.error({ err: error, method }, 'a request failed because of a bug');
       },
     });
   } catch (error) {
-    engine.stop();
+    engine.stop({ keepsForwarding: notifier.isHeard });
     throw error;
   }
-  const timers = startTimers(engine, options.cacheTimeoutMs);
-  return {
-    kernel,
-    engine,
-    stop: async () => {
-      for (const timer of timers) clearInterval(timer);
-      await server.stop();
-      engine.stop();
-    },
+  const timers = startTimers(engine, options.cacheTimeoutMs, notifier);
+  const end = async (keepsForwarding: boolean) => {
+    for (const timer of timers) clearInterval(timer);
+    await server.stop();
+    await wishes?.close();
+    engine.stop({ keepsForwarding });
+    if (!keepsForwarding) for (const name of kernel.keptNames) notifier.release(name);
+    await notifier.flushed();
   };
+  return { kernel, engine, stop: () => end(false), leave: () => end(true) };
 }
 
-function startTimers(engine: Engine, cacheTimeoutMs: number): NodeJS.Timeout[] {
-  const audit = setInterval(() => {
-    engine.audit();
-  }, AUDIT_INTERVAL_MS);
-  if (cacheTimeoutMs === 0) return [audit];
-  const expiry = setInterval(
-    () => {
-      engine.expireIdle(performance.now());
+/** Takes the table's state as the only agent that does, and reads it. */
+async function openState({ stateDirectory, table }: AgentOptions, log: Logger): Promise<OpenedStore | undefined> {
+  if (stateDirectory === undefined) {
+    log.warn('wishes end with this agent: no --state-directory is given');
+    return undefined;
+  }
+  await takeLock(join(stateDirectory, 'lock'), table);
+  return openWishStore({
+    directory: stateDirectory,
+    table,
+    onNote: (note) => {
+      logStoreNote(log, note);
     },
-    Math.max(1_000, cacheTimeoutMs / IDLE_CHECKS_PER_TIMEOUT),
-  );
-  return [audit, expiry];
+  });
+}
+
+/** The lock is held until the process ends. An agent before this one may be ending. */
+async function takeLock(path: string, table: number): Promise<void> {
+  const addon = loadAddon();
+  const end = performance.now() + LOCK_LIMIT_MS;
+  while (tryLock(addon, path) === undefined) {
+    if (performance.now() >= end) {
+      throw new StateError(
+        'TABLE_LOCKED',
+        `another agent of table ${table} has '${path}': stop it (\`fuser ${path}\` finds it), or choose another --table`,
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
+  }
+}
+
+function tryLock(addon: RuntimeAddon, path: string): number | undefined {
+  try {
+    return addon.lockFile(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StateError(
+      'STATE_DIRECTORY',
+      `wishes cannot be saved at '${path}' (${reason}): make its folder writable for this user, or choose another --state-directory`,
+      error,
+    );
+  }
+}
+
+/**
+ * Higher than any revision of an earlier life, of which those of states were not saved: so that a watch that resumes is
+ * told that it cannot. In microseconds, of which no agent makes as many revisions in its life.
+ */
+function firstRevision(saved: OpenedStore | undefined): bigint {
+  const now = BigInt(Date.now()) * 1_000n;
+  const last = saved?.revision ?? 0n;
+  return last < now ? now : last + 1n;
+}
+
+function startTimers(engine: Engine, cacheTimeoutMs: number, notifier: Notifier): NodeJS.Timeout[] {
+  const timers = [
+    setInterval(() => {
+      engine.audit();
+    }, AUDIT_INTERVAL_MS),
+  ];
+  if (cacheTimeoutMs > 0) {
+    const interval = Math.max(1_000, cacheTimeoutMs / IDLE_CHECKS_PER_TIMEOUT);
+    timers.push(
+      setInterval(() => {
+        engine.expireIdle(performance.now());
+      }, interval),
+    );
+  }
+  const watchdogMs = watchdogTimeoutMs(process.env);
+  if (watchdogMs !== undefined) {
+    // Half of it, as sd_watchdog_enabled(3) advises.
+    timers.push(
+      setInterval(() => {
+        notifier.alive();
+      }, watchdogMs / 2),
+    );
+  }
+  return timers;
 }
 
 function logNote(log: Logger, note: EngineNote): void {
@@ -104,4 +217,8 @@ function logNote(log: Logger, note: EngineNote): void {
       log.warn(fields, message);
       return;
   }
+}
+
+function logStoreNote(log: Logger, { note, level, ...fields }: StoreNote): void {
+  log[level](fields, note);
 }

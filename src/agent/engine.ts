@@ -24,8 +24,27 @@ import { interfaceWarnings } from './fib/interface-warnings.js';
 import type { KernelEvent, KernelPort, LearnedFlow, Operation } from './kernel/port.js';
 import { type ChangeError, planChanges } from './rib/apply.js';
 import { type ChangedKeys, History } from './rib/history.js';
-import { Rib, type RibFullError, type Step, type Wish, effectOf, planReplace, reverseStep } from './rib/rib.js';
+import {
+  type OwnedResource,
+  Rib,
+  type RibFullError,
+  type Step,
+  type Wish,
+  effectOf,
+  planReplace,
+  reverseStep,
+} from './rib/rib.js';
 import { keyOfWishId, wishId } from './rib/wish-id.js';
+
+/** Where wishes are made to last; without one they end with the agent. */
+export interface WishJournal {
+  /**
+   * Called with each step before it is taken.
+   *
+   * @throws whatever says why it cannot; the step is not taken then.
+   */
+  append(step: Step, revision: bigint): void;
+}
 
 export interface EngineOptions {
   readonly table: number;
@@ -41,6 +60,7 @@ export interface EngineOptions {
    * one of those is told that it cannot.
    */
   readonly firstRevision?: bigint;
+  readonly journal?: WishJournal;
 }
 
 /** Something worth a line in the log. */
@@ -138,22 +158,59 @@ export class Engine {
     return this.#kernel.families;
   }
 
-  /** Reads the kernel for the first time and begins to listen. */
-  start(): void {
+  /**
+   * Takes over what an earlier agent left in the kernel, brings it to what is wanted, and begins to listen and to answer.
+   *
+   * @param wishes those that were saved.
+   */
+  start(wishes: Iterable<OwnedResource> = []): void {
+    // Heard before anything is read: what changes in between is then told twice and never missed.
     this.#kernel.onEvent((event) => {
       this.#onKernelEvent(event);
     });
+    for (const { owner, resource } of wishes) this.#restore(owner, resource);
+    const held = this.#kernel.readHeldState();
+    const links = new Map(this.#kernel.listLinks().map((link) => [link.ifindex, link]));
+    this.#fib.adoptVifs(held, links);
     this.#readKernel();
+    this.#kernel.adoptLearned(this.#fib.adopt(held));
     this.#turn(new Map());
+    this.#kernel.answerUpcalls();
   }
 
-  /** Removes everything from the kernel, mrules too, and ends. */
-  stop(): void {
+  /**
+   * Ends. Everything goes from the kernel, mrules too, or stays for the agent that comes next; that is up to whoever
+   * keeps the sockets then.
+   */
+  stop({ keepsForwarding = false }: { readonly keepsForwarding?: boolean } = {}): void {
     if (this.#isStopped) return;
     this.#isStopped = true;
-    this.#kernel.apply(this.#fib.removal());
-    this.#kernel.flush();
+    if (!keepsForwarding) {
+      this.#kernel.apply(this.#fib.removal());
+      this.#kernel.flush();
+    }
     this.#kernel.close();
+  }
+
+  /** Takes steps back that could not be made to last, the last one first. */
+  takeBack(steps: readonly Step[]): void {
+    const changed = new Map<string, ResourceKey>();
+    for (const step of steps.toReversed()) {
+      this.#rib.commit(reverseStep(step));
+      for (const [key, { key: resourceKey, before }] of step.differences) {
+        this.#fib.setWish(wishId(step.owner, key), before);
+        changed.set(key, resourceKey);
+      }
+    }
+    this.#revision++;
+    this.#turn(changed);
+  }
+
+  /** All resources of all owners. */
+  *resources(): Iterable<OwnedResource> {
+    for (const owner of this.#rib.owners()) {
+      for (const resource of this.#rib.ofOwner(owner).values()) yield { owner, resource };
+    }
   }
 
   /** Called after each change with the keys that changed, of wishes or of their states. */
@@ -333,19 +390,38 @@ export class Engine {
     for (const [key, { after }] of differences) {
       if (after !== undefined) warnings.set(key, this.#fib.status(wishId(owner, key)).warnings);
     }
-    const isRefused = options.strict && [...warnings.values()].some((some) => some.length > 0);
-    if (options.validateOnly || isRefused) {
+    const undo = () => {
       for (const [key, { before }] of differences) this.#fib.setWish(wishId(owner, key), before);
       if (!options.validateOnly) this.#rib.commit(reverseStep(step));
       // What was looked at is planned anew; it is as it was, so the kernel is not touched.
       this.#turn(new Map());
+    };
+    if (options.strict && [...warnings.values()].some((some) => some.length > 0)) {
+      undo();
+      throw new EngineError('WARNINGS', describeWarnings(warnings));
     }
-    if (isRefused) throw new EngineError('WARNINGS', describeWarnings(warnings));
-    if (!options.validateOnly) {
-      this.#revision++;
-      this.#turn(new Map([...differences].map(([text, { key }]) => [text, key])));
+    if (options.validateOnly) {
+      undo();
+      return warnings;
     }
+    try {
+      this.#options.journal?.append(step, this.#revision + 1n);
+    } catch (error) {
+      undo();
+      throw error;
+    }
+    this.#revision++;
+    this.#turn(new Map([...differences].map(([text, { key }]) => [text, key])));
     return warnings;
+  }
+
+  /** Takes a resource that is saved already. */
+  #restore(owner: string, resource: Resource): void {
+    const key = formatResourceKey(resource.key);
+    const before = this.#rib.get(owner, key);
+    const differences = new Map([[key, { key: resource.key, before, after: resource }]]);
+    this.#rib.commit({ owner, differences });
+    this.#fib.setWish(wishId(owner, key), resource);
   }
 
   #onKernelEvent(event: KernelEvent): void {
@@ -427,6 +503,8 @@ export class Engine {
       for (const { family, groups } of this.#fib.takeUpcallGroups()) this.#kernel.setUpcallRules(family, groups);
       this.#drainUpcalls();
       const operations = this.#fib.plan();
+      // Before the operations, so that whoever finds their entries can tell whose the numbers are.
+      this.#noteVifNames();
       if (operations.length === 0 && !this.#fib.hasWork) break;
       const results = this.#kernel.apply(operations);
       this.#ownDeletions.add(operations, results);
@@ -434,8 +512,16 @@ export class Engine {
       this.#noteFailures(operations, results);
       this.#areSettingsDue ||= operations.some(({ op }) => op === 'add-vif');
     }
+    this.#noteVifNames();
     if (this.#areSettingsDue) this.#readSettings();
     this.#publish(changed);
+  }
+
+  #noteVifNames(): void {
+    for (const family of this.families) {
+      const names = this.#fib.takeVifNames(family);
+      if (names !== undefined) this.#kernel.noteVifNames(family, names);
+    }
   }
 
   #publish(changed: Map<string, ResourceKey>): void {

@@ -1,19 +1,21 @@
 // mcroute-agent: arguments in, an agent that runs until it is told to end. Started by mcroute-launch.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { CACHE_TIMEOUT_DEFAULT_S, TABLE_ID_MAX, TABLE_ID_MIN } from '../model/limits.js';
 import { MRULE_PRIORITY_DEFAULT } from '../model/mrule.js';
 import { EXIT_CODE } from '../runtime/exit-code.js';
 import { takeListenFds } from '../runtime/listen-fds.js';
 import { LOG_LEVELS, type LogLevel, type Logger, openLog } from '../runtime/log.js';
-import { agentSocketPath } from '../runtime/paths.js';
+import { type Notifier, openNotifier } from '../runtime/notify.js';
+import { agentSocketPath, stateDirectory } from '../runtime/paths.js';
 import { type RunningAgent, startAgent } from './agent.js';
-import { mrtSockets } from './kernel/sockets.js';
-import { notifyReady, notifyStopping } from './notify.js';
+import { mrtSockets, otherSockets } from './kernel/sockets.js';
 
 interface Arguments {
   readonly table: number;
   readonly socket?: string;
+  readonly stateDirectory?: string;
   readonly cacheTimeout: number;
   readonly starG: 'kernel' | 'learn';
   readonly mrules: boolean;
@@ -36,6 +38,10 @@ const program = new Command('mcroute-agent')
       .makeOptionMandatory(),
   )
   .option('-u, --socket <path>', 'unix socket to serve on (default: TABLE.sock in the runtime directory)')
+  .option(
+    '--state-directory <path>',
+    'where wishes are saved, in a folder for each table (default: /var/lib/mcroute when started as root)',
+  )
   .option('-p, --user <user[:group]>', 'run as this user; done by mcroute-launch before this program starts')
   .option('--families <list>', 'families to route, such as ipv4 or ipv4,ipv6; done by mcroute-launch')
   .addOption(
@@ -64,7 +70,9 @@ await main(program.parse().opts<Arguments>());
 
 async function main(options: Arguments): Promise<void> {
   const log = openLog(options.logLevel, { table: options.table });
-  const sockets = mrtSockets(takeListenFds(process.env));
+  const handedOver = takeListenFds(process.env);
+  const notifier = openNotifier(process.env);
+  const sockets = mrtSockets(handedOver);
   if (sockets.length === 0) {
     fail(
       log,
@@ -72,6 +80,7 @@ async function main(options: Arguments): Promise<void> {
       "no MRT socket was handed over: start 'mcroute-agent' from bin/, which opens it before it drops privileges",
     );
   }
+  const states = options.stateDirectory ?? stateDirectory(process.env);
   process.umask(0o007);
   let agent: RunningAgent;
   try {
@@ -82,9 +91,10 @@ async function main(options: Arguments): Promise<void> {
         makesMrules: options.mrules,
         starG: options.starG,
         cacheTimeoutMs: options.cacheTimeout * 1_000,
-        // Microseconds: no agent makes as many revisions as that in its life.
-        firstRevision: BigInt(Date.now()) * 1_000n,
         sockets,
+        handedOver: otherSockets(handedOver),
+        stateDirectory: states === undefined ? undefined : join(states, String(options.table)),
+        notifier,
         socketPath: options.socket ?? agentSocketPath(process.env, options.table),
         version,
         wantsRealtime: options.realtime,
@@ -95,16 +105,21 @@ async function main(options: Arguments): Promise<void> {
     log.fatal({ err: error }, 'the agent could not start');
     fail(log, exitCodeOf(error), error instanceof Error ? error.message : String(error));
   }
-  stopOnSignals(log, agent);
-  notifyReady(process.env, options.table);
+  endOnSignals(log, agent, notifier);
+  notifier.ready(`Serving table ${options.table}`);
   log.info({ families: agent.engine.families, realtime: agent.kernel.isRealtime }, 'ready');
 }
 
-function stopOnSignals(log: Logger, agent: RunningAgent): void {
-  const stop = (signal: NodeJS.Signals) => {
-    log.info({ signal }, 'stopping');
-    notifyStopping(process.env);
-    agent.stop().then(
+/** SIGTERM and SIGINT end forwarding too; SIGUSR2 leaves it to the agent that comes next. */
+function endOnSignals(log: Logger, agent: RunningAgent, notifier: Notifier): void {
+  let isEnding = false;
+  const end = (signal: NodeJS.Signals) => {
+    if (isEnding) return;
+    isEnding = true;
+    const keepsForwarding = signal === 'SIGUSR2';
+    log.info({ signal, keepsForwarding }, 'stopping');
+    notifier.stopping();
+    (keepsForwarding ? agent.leave() : agent.stop()).then(
       () => process.exit(EXIT_CODE.ok),
       (error: unknown) => {
         log.fatal({ err: error }, 'the agent could not stop in order');
@@ -112,8 +127,7 @@ function stopOnSignals(log: Logger, agent: RunningAgent): void {
       },
     );
   };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const) process.on(signal, end);
 }
 
 function fail(log: Logger, code: number, message: string): never {
@@ -125,7 +139,12 @@ function fail(log: Logger, code: number, message: string): never {
 function exitCodeOf(error: unknown): number {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== undefined && NO_PERMISSION.has(code)) return EXIT_CODE.noPermission;
-  if (code === 'SOCKET_IN_USE' || code === 'EADDRINUSE') return EXIT_CODE.unavailable;
+  if (code === 'SOCKET_IN_USE' || code === 'EADDRINUSE' || code === 'TABLE_LOCKED') return EXIT_CODE.unavailable;
+  // Of a newer version: this one would find it so at every start.
+  if (code === 'STORAGE' && error instanceof Error && 'errno' in error && error.errno === 'ENOTSUP') {
+    return EXIT_CODE.config;
+  }
+  if (code === 'STORAGE' || code === 'STATE_DIRECTORY') return EXIT_CODE.cannotCreate;
   if (code === 'SOCKET_PATH') return EXIT_CODE.usage;
   return EXIT_CODE.software;
 }

@@ -2,6 +2,7 @@
 import { type ChannelOptions, type ClientReadableStream, type ServiceError, credentials } from '@grpc/grpc-js';
 import { MESSAGE_MAX } from '../model/limits.js';
 import type { RoutingServiceClient } from './generated/mcroute/v1/RoutingService.js';
+import type { TableServiceClient } from './generated/mcroute/v1/TableService.js';
 import { api } from './load.js';
 import { ApiError, fromServiceError } from './status.js';
 
@@ -23,6 +24,23 @@ export interface AgentConnection extends Disposable {
 export function connectToSocket(path: string): AgentConnection {
   const { RoutingService } = api().mcroute.v1;
   const client = new RoutingService(`unix:${path}`, credentials.createInsecure(), CHANNEL_OPTIONS);
+  return {
+    client,
+    [Symbol.dispose]: () => {
+      client.close();
+    },
+  };
+}
+
+/** A connection to a supervisor; dispose of it to let the program end. */
+export interface SupervisorConnection extends Disposable {
+  readonly client: TableServiceClient;
+}
+
+/** Connects to the supervisor's unix socket. Connecting happens with the first call. */
+export function connectToSupervisor(path: string): SupervisorConnection {
+  const { TableService } = api().mcroute.v1;
+  const client = new TableService(`unix:${path}`, credentials.createInsecure(), CHANNEL_OPTIONS);
   return {
     client,
     [Symbol.dispose]: () => {

@@ -5,12 +5,14 @@ import { type MessageTypeDefinition, type PackageDefinition, loadSync } from '@g
 import type { BadRequest, BadRequest__Output } from './generated/google/rpc/BadRequest.js';
 import type { ErrorInfo, ErrorInfo__Output } from './generated/google/rpc/ErrorInfo.js';
 import type { Status, Status__Output } from './generated/google/rpc/Status.js';
-import type { ProtoGrpcType } from './generated/routing_service.js';
+import type { ProtoGrpcType as RoutingTypes } from './generated/routing_service.js';
+import type { ProtoGrpcType as TableTypes } from './generated/table_service.js';
 
 const ROOT = fileURLToPath(new URL('../../../proto', import.meta.url));
 
 const PROTO_FILES = [
   'mcroute/v1/routing_service.proto',
+  'mcroute/v1/table_service.proto',
   'mcroute/v1/error_reason.proto',
   'google/rpc/status.proto',
   'google/rpc/error_details.proto',
@@ -31,8 +33,8 @@ export function packageDefinition(): PackageDefinition {
 }
 
 /** The services, typed. */
-export function api(): ProtoGrpcType {
-  return loadPackageDefinition(packageDefinition()) as unknown as ProtoGrpcType;
+export function api(): RoutingTypes & TableTypes {
+  return loadPackageDefinition(packageDefinition()) as unknown as RoutingTypes & TableTypes;
 }
 
 /** The messages of error details, which are sent as bytes in a trailer. */

@@ -355,7 +355,7 @@ function isTtlThreshold(value: number): boolean {
 }
 
 /** A text of the caller as an error repeats it: short, and without what would upset a terminal or a log. */
-function quote(text: string): string {
+export function quote(text: string): string {
   const shown = text.length > QUOTED_MAX ? `${text.slice(0, QUOTED_MAX)}...` : text;
   return `'${printable(shown)}'`;
 }

@@ -18,6 +18,9 @@ export type Reason =
   | 'AGENT_UNAVAILABLE'
   | 'TABLE_IN_USE'
   | 'MISSING_CAPABILITY'
+  | 'STORAGE'
+  | 'TABLE_EXISTS'
+  | 'AGENT_FAILED'
   | 'INTERNAL';
 
 /** A field of a request with a value that it cannot have. */
@@ -142,6 +145,9 @@ const CANONICAL: Record<Reason, status> = {
   AGENT_UNAVAILABLE: status.UNAVAILABLE,
   TABLE_IN_USE: status.FAILED_PRECONDITION,
   MISSING_CAPABILITY: status.FAILED_PRECONDITION,
+  STORAGE: status.RESOURCE_EXHAUSTED,
+  TABLE_EXISTS: status.ALREADY_EXISTS,
+  AGENT_FAILED: status.FAILED_PRECONDITION,
   INTERNAL: status.INTERNAL,
 };
 

@@ -40,7 +40,7 @@ export const MESSAGE_MAX = 16 * 1024 * 1024;
  */
 export const ELEMENTS_MAX = 1_200_000;
 
-/** Watches that one agent serves at once. */
+/** Watches that one agent, or the supervisor, serves at once. */
 export const WATCHERS_MAX = 256;
 
 /** Lists that one agent sends at once; each holds the entries as they were when it began. */
@@ -63,3 +63,32 @@ export const LEARNED_FLOWS_MAX = 65_536;
 
 /** Idle time after which a learned entry goes, in seconds; 0 is never. */
 export const CACHE_TIMEOUT_DEFAULT_S = 60;
+
+/** Longest idle time that can be asked for, in seconds: a day. */
+export const CACHE_TIMEOUT_MAX_S = 86_400;
+
+/** Priorities of mrules; the kernel's own default rule has 32767, and what comes after it is never asked. */
+export const MRULE_PRIORITY_MIN = 1;
+export const MRULE_PRIORITY_MAX = 32_766;
+
+/** Tables of one host, each with an agent. */
+export const TABLES_MAX = 1_024;
+
+/** Bytes of a table's name. */
+export const TABLE_NAME_MAX = 64;
+
+/** Characters of `USER:GROUP`; useradd(8) allows 32 for each, directories of users more. */
+export const USER_MAX = 256;
+
+/** Bytes of the name of a network namespace, which is that of a file (NAME_MAX). */
+export const NETNS_NAME_MAX = 255;
+
+/** Time without a sign of life after which an agent is replaced, in seconds; 0 is never. */
+export const WATCHDOG_DEFAULT_S = 60;
+export const WATCHDOG_MAX_S = 3_600;
+
+/** Bytes of the supervisor's configuration file. */
+export const CONFIGURATION_MAX = 1024 * 1024;
+
+/** Bytes of a line that an agent says; the rest of a longer one is dropped. */
+export const LOG_LINE_MAX = 32 * 1024;

@@ -5,6 +5,7 @@ export const EXIT_CODE = {
   unavailable: 69,
   software: 70,
   osError: 71,
+  cannotCreate: 73,
   protocol: 76,
   noPermission: 77,
   config: 78,

@@ -49,15 +49,12 @@ export interface RuntimeAddon {
   closeDescriptor(fd: number): void;
 }
 
-let addon: unknown;
+let addon: RuntimeAddon | undefined;
 
-/**
- * Loads the addon from where the build put it; MCROUTE_ADDON names another file, such as the sanitizer build. The type is
- * the part of it that the caller uses.
- */
-export function loadAddon<Addon extends RuntimeAddon = RuntimeAddon>(): Addon {
+/** Loads the addon from where the build put it; MCROUTE_ADDON names another file, such as the sanitizer build. */
+export function loadAddon(): RuntimeAddon {
   const file =
     process.env['MCROUTE_ADDON'] ?? new URL('../../../native/build/Release/kernel.node', import.meta.url).pathname;
-  addon ??= createRequire(import.meta.url)(file);
-  return addon as Addon;
+  addon ??= createRequire(import.meta.url)(file) as RuntimeAddon;
+  return addon;
 }

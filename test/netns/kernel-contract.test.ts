@@ -21,6 +21,7 @@ async function openBench(): Promise<KernelBench> {
   const router = await openOwnRouter([...BENCH_INTERFACES, MARKER.interface], ['extra0', 'new0', 'other0']);
   const packets = await openPackets(router.links);
   const kernel = openOwnKernel(TEST_TABLE);
+  kernel.answerUpcalls();
   let markers = 0;
 
   const openMarker = (family: Address['family']) => {

@@ -4,6 +4,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { type AgentConnection, connectToSocket } from '../../src/api/client.js';
 import { installTree } from './install-tree.js';
+import type { Keeper } from './keeper.js';
 import { type Namespace, plainEnvironment } from './namespaces.js';
 import { waitForExit, waitForLine } from './wait.js';
 
@@ -18,6 +19,10 @@ export interface AgentOptions {
   readonly args?: readonly string[];
   /** A program and its arguments that starts the agent, such as one that takes IPv6 away. */
   readonly wrapper?: readonly string[];
+  /** Where it saves wishes, in a folder for its table; by default where no other agent has. */
+  readonly stateDirectory?: string;
+  /** Keeps the agent's descriptors, and hands it those of agents before it. */
+  readonly keeper?: Keeper;
 }
 
 /** What a program printed and how it ended. */
@@ -118,7 +123,7 @@ export function runAgent(namespace: Namespace, options: AgentOptions): Result {
   const [program = '', ...args] = agentCommand(options);
   const { status, stdout, stderr } = spawnSync('nsenter', [`--net=${namespace.path}`, '--', program, ...args], {
     encoding: 'utf8',
-    env: environment(namespace),
+    env: { ...environment(namespace), ...stateEnvironment(namespace, options) },
     timeout: LIFE_LIMIT_MS,
   });
   return { status, stdout, stderr };
@@ -138,10 +143,24 @@ export function mcctl(namespace: Namespace, args: readonly string[], input = '')
 
 function spawnAgent(namespace: Namespace, options: AgentOptions): ChildProcess {
   const [program = '', ...args] = agentCommand(options);
-  return namespace.spawn(program, args, {
-    env: environment(namespace),
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
+  const env = { ...environment(namespace), ...stateEnvironment(namespace, options) };
+  const { keeper } = options;
+  if (keeper === undefined) return namespace.spawn(program, args, { env, stdio: ['ignore', 'ignore', 'pipe'] });
+  return keeper.run((handedOver) =>
+    // The shell knows its pid, which the agent keeps.
+    namespace.spawn('sh', ['-c', 'LISTEN_PID=$$ exec "$0" "$@"', program, ...args], {
+      env: { ...env, ...handedOver.environment },
+      stdio: ['ignore', 'ignore', 'pipe', ...handedOver.fds],
+    }),
+  );
+}
+
+let states = 0;
+
+function stateEnvironment(namespace: Namespace, { stateDirectory }: AgentOptions): NodeJS.ProcessEnv {
+  return {
+    MCROUTE_STATE_DIRECTORY: stateDirectory ?? `${runtimeDirectory(namespace)}.state/${process.pid}-${++states}`,
+  };
 }
 
 function agentCommand(options: AgentOptions): string[] {

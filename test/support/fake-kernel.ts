@@ -18,6 +18,8 @@ import { answers, decideMove, decideUpcall } from '../../src/agent/fib/upcall.js
 import type {
   Counters,
   FlowKey,
+  HeldState,
+  Join,
   KernelEvent,
   KernelPort,
   LearnedFlow,
@@ -25,6 +27,7 @@ import type {
   Operation,
   UpcallEvent,
   UpcallGroup,
+  VifName,
   VifOif,
   VifRule,
 } from '../../src/agent/kernel/port.js';
@@ -101,11 +104,16 @@ export class FakeKernel implements KernelPort {
   readonly #tellsOwn: boolean;
   readonly #links = new Map<number, Link>();
   readonly #tables = new Map<Family, Table>();
-  readonly #joins = new Set<string>();
+  readonly #joins = new Map<string, Join>();
+  readonly #vifNames = new Map<Family, ReadonlyMap<number, VifName>>();
   readonly #settings = new Map<string, number>();
   readonly #failures: { readonly op: Operation['op']; readonly code: string }[] = [];
   #mrules: Mrule[] = [];
   #upcalls: UpcallEvent[] = [];
+  /** The upcall thread runs; it ends with its agent. */
+  #isAnswering = true;
+  /** Upcalls that nobody has read. */
+  #unread: { readonly source: Address; readonly group: Address; readonly arrival: number }[] = [];
   #handler: (event: KernelEvent) => void = () => undefined;
 
   constructor(options: FakeKernelOptions = {}) {
@@ -156,6 +164,29 @@ export class FakeKernel implements KernelPort {
     this.#tableOf(family).hasWrongVifUpcalls = isOn;
   }
 
+  readHeldState(): readonly HeldState[] {
+    return this.families.map((family) => ({
+      family,
+      vifs: new Map(this.#tableOf(family).vifs),
+      vifNames: this.#vifNames.get(family),
+      entries: this.listMfc(family),
+      joins: [...this.#joins.values()].filter(({ group }) => group.family === family),
+    }));
+  }
+
+  noteVifNames(family: Family, names: ReadonlyMap<number, VifName>): void {
+    this.#vifNames.set(family, names);
+  }
+
+  adoptLearned(flows: readonly LearnedFlow[]): void {
+    for (const { source, group } of flows) this.#tableOf(group.family).learned.add(flowKey(source, group));
+  }
+
+  answerUpcalls(): void {
+    this.#isAnswering = true;
+    for (const { source, group, arrival } of this.#unread.splice(0)) this.#onNoCache(source, group, arrival);
+  }
+
   drainUpcalls(): readonly UpcallEvent[] {
     const events = this.#upcalls;
     this.#upcalls = [];
@@ -199,7 +230,10 @@ export class FakeKernel implements KernelPort {
     });
     return [
       ...Array.from(sources.values(), (entry) => dump(entry.source, entry.group, entry)),
-      ...[...proxies.values()].flatMap(({ group, entries }) => entries.map((entry) => dump(undefined, group, entry))),
+      // In the order in which they were made (`mr_table_dump`).
+      ...[...proxies.values()].flatMap(({ group, entries }) =>
+        entries.toReversed().map((entry) => dump(undefined, group, entry)),
+      ),
     ];
   }
 
@@ -225,6 +259,13 @@ export class FakeKernel implements KernelPort {
 
   close(): void {
     this.#handler = () => undefined;
+    this.#isAnswering = false;
+    this.#upcalls = [];
+    for (const { upcallRules, learned, unresolved } of this.#tables.values()) {
+      upcallRules.clear();
+      learned.clear();
+      unresolved.clear();
+    }
   }
 
   // What tests do to it.
@@ -256,7 +297,7 @@ export class FakeKernel implements KernelPort {
     for (const { vifs } of this.#tables.values()) {
       for (const [vif, its] of vifs) if (its === ifindex) vifs.delete(vif);
     }
-    for (const join of this.#joins) if (join.startsWith(`${ifindex} `)) this.#joins.delete(join);
+    for (const [key, join] of this.#joins) if (join.ifindex === ifindex) this.#joins.delete(key);
     this.#handler({ event: 'link-gone', ifindex });
   }
 
@@ -311,7 +352,7 @@ export class FakeKernel implements KernelPort {
 
   /** The joins that stand, as `ifindex group source`. */
   joins(): string[] {
-    return [...this.#joins].sort();
+    return [...this.#joins.keys()].sort();
   }
 
   /** Ifindex by vif number. */
@@ -383,6 +424,10 @@ export class FakeKernel implements KernelPort {
   }
 
   #onNoCache(source: Address, group: Address, arrival: number): void {
+    if (!this.#isAnswering) {
+      this.#unread.push({ source, group, arrival });
+      return;
+    }
     const { rules, upcallIifs } = this.#upcallRulesOf(group);
     const entry = decideUpcall(rules, upcallIifs, source, arrival);
     if (entry !== undefined) this.#learn('learned', { source, group, ...entry }, arrival);
@@ -458,7 +503,7 @@ export class FakeKernel implements KernelPort {
         return undefined;
       case 'join':
         if (!this.#links.has(operation.ifindex)) return 'ENODEV';
-        this.#joins.add(joinKey(operation.ifindex, operation.group, operation.source));
+        this.#joins.set(joinKey(operation.ifindex, operation.group, operation.source), joinOf(operation));
         return undefined;
       case 'leave':
         this.#joins.delete(joinKey(operation.ifindex, operation.group, operation.source));
@@ -543,6 +588,10 @@ function groupKey(group: Address): string {
 
 function flowKey(source: Address, group: Address): string {
   return `${addressKey(source)} ${addressKey(group)}`;
+}
+
+function joinOf({ ifindex, group, source }: Join): Join {
+  return { ifindex, group, source };
 }
 
 function joinKey(ifindex: number, group: Address, source: Address | undefined): string {

@@ -32,11 +32,20 @@ export function settle(fib: Fib, kernel: FakeKernel): Operation[] {
     for (const { family, groups } of fib.takeUpcallGroups()) kernel.setUpcallRules(family, groups);
     fib.onUpcalls(kernel.drainUpcalls());
     const operations = fib.plan();
+    noteVifNames(fib, kernel);
     if (operations.length > 0) fib.commit(operations, kernel.apply(operations));
+    noteVifNames(fib, kernel);
     all.push(...operations);
     if (!fib.hasWork) return all;
   }
   throw new Error(`the fib has not come to rest after ${TURNS_MAX} turns`);
+}
+
+function noteVifNames(fib: Fib, kernel: FakeKernel): void {
+  for (const family of kernel.families) {
+    const names = fib.takeVifNames(family);
+    if (names !== undefined) kernel.noteVifNames(family, names);
+  }
 }
 
 /** What `settle` does, with the links that the kernel has now. */

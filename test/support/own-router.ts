@@ -62,7 +62,10 @@ export function openOwnKernel(table: number): LinuxKernel {
   // Where an agent adopts what its launcher opened, the sockets are opened here.
   const adoptMrouteSocket = (family: 4 | 6) => addon.openMrouteSocket(family, table);
   const sockets = FAMILIES.map((family) => ({ family, fd: -1 }));
-  return new LinuxKernel({ ...addon, adoptMrouteSocket }, { table, sockets, wantsRealtime: false });
+  return new LinuxKernel(
+    { ...addon, adoptMrouteSocket },
+    { table, sockets, wantsRealtime: false, handedOver: [], keep: () => undefined },
+  );
 }
 
 /**

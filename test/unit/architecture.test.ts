@@ -16,22 +16,37 @@ interface Allowed {
 // counts. Nothing else may be imported.
 const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
   model: { parts: [] },
-  runtime: { parts: [], packages: ['pino'], node: ['node:fs', 'node:path', 'node:net', 'node:util'] },
+  runtime: {
+    parts: [],
+    packages: ['pino'],
+    node: ['node:fs', 'node:module', 'node:path', 'node:net', 'node:util'],
+  },
   api: { parts: ['model'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'], node: ['node:url'] },
+  'api/unix-server.ts': {
+    parts: ['model'],
+    packages: ['@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
+    node: ['node:fs', 'node:net', 'node:path'],
+  },
   'agent/rib': { parts: ['model'] },
   'agent/fib': { parts: ['model'], types: ['agent/rib', 'agent/kernel/port'] },
   'agent/netlink': { parts: ['model'], node: ['node:util'] },
   'agent/netlink/connection.ts': { parts: ['agent/netlink'], types: ['agent/kernel/native'] },
-  'agent/kernel': { parts: ['model', 'agent/netlink'], node: ['node:fs', 'node:module', 'node:util'] },
+  'agent/kernel': { parts: ['model', 'agent/netlink', 'runtime'], node: ['node:fs', 'node:os', 'node:util'] },
+  'agent/store': { parts: ['model', 'agent/rib'], node: ['node:fs', 'node:path', 'node:util', 'node:zlib'] },
   'agent/kernel/port.ts': { parts: [], types: ['model'] },
   'agent/service': {
     parts: ['model', 'api'],
     types: ['agent/engine', 'agent/kernel/port', 'agent/rib'],
-    packages: ['@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
-    node: ['node:events', 'node:fs', 'node:net', 'node:path', 'node:timers/promises'],
+    packages: ['@grpc/grpc-js'],
+    node: ['node:events', 'node:timers/promises'],
   },
   'agent/engine.ts': { parts: ['model', 'agent/rib', 'agent/fib'], types: ['agent/kernel/port'] },
-  agent: { parts: ['agent', 'model', 'runtime'], packages: ['commander'], node: ['node:fs'] },
+  agent: { parts: ['agent', 'model', 'runtime'], packages: ['commander'], node: ['node:fs', 'node:path'] },
+  supervisor: {
+    parts: ['model', 'api', 'runtime'],
+    packages: ['@grpc/grpc-js', 'commander', 'yaml'],
+    node: ['node:'],
+  },
   cli: { parts: ['model', 'api'], packages: ['@grpc/grpc-js', 'commander', 'yaml'], node: ['node:'] },
 };
 

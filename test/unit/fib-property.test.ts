@@ -1,73 +1,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { explain } from '../../src/agent/fib/explain.js';
-import type { Fib, FibOptions } from '../../src/agent/fib/fib.js';
 import type { Operation } from '../../src/agent/kernel/port.js';
-import { type Address, type Family, formatAddress, maskAddress, sameAddress } from '../../src/model/address.js';
-import type { Mroute } from '../../src/model/mroute.js';
-import { FakeKernel, fakeLink } from '../support/fake-kernel.js';
-import { openFib, settle, settleLinks, testGroup, testSource } from '../support/fib-turns.js';
-import { GROUPS, INTERFACES, SOURCES, families, mroutes } from '../support/rule-arbitraries.js';
+import { type Address, formatAddress, maskAddress, sameAddress } from '../../src/model/address.js';
+import {
+  TTL,
+  World,
+  build,
+  checkAll,
+  checkWithFlows,
+  dumped,
+  expected,
+  histories,
+  mirrored,
+  packets,
+  refusals,
+  startLinks,
+  steps,
+} from '../support/fib-world.js';
+import { settle } from '../support/fib-turns.js';
+import { families, mroutes } from '../support/rule-arbitraries.js';
 
 const RUNS = Number(process.env['FIB_PROPERTY_RUNS'] ?? 100);
-
-function startLinks() {
-  return INTERFACES.map((name, index) => fakeLink(index + 1, name));
-}
-
-type Packet = readonly [iif: string, source: Address, group: Address];
-
-function packets(family: Family): Packet[] {
-  return INTERFACES.flatMap((iif) =>
-    SOURCES.flatMap((s) => GROUPS.map((g) => [iif, testSource(family, s), testGroup(family, g)] as const)),
-  );
-}
-
-const TTL = 10;
-
-function expected(rules: readonly Mroute[], kernel: FakeKernel, [iif, source, group]: Packet): string[] {
-  const ofFamily = rules.filter(({ key }) => key.group.address.family === group.family);
-  const found = explain(ofFamily, kernel.listLinks(), iif, source, group);
-  if (found.outcome === 'dropped') return [];
-  const links = new Map(kernel.listLinks().map((link) => [link.name, link]));
-  const isIifUp = links.get(iif)?.isUp === true;
-  const leaving = [...found.oifs].filter(([name, ttl]) => TTL > ttl && isIifUp && links.get(name)?.isUp === true);
-  return leaving.map(([name]) => name).sort();
-}
-
-function check(kernel: FakeKernel, rules: readonly Mroute[], packet: Packet, times: number): void {
-  const [iif, source, group] = packet;
-  const text = `${formatAddress(source)} ${formatAddress(group)} on ${iif}`;
-  for (let time = 1; time <= times; time++) {
-    assert.deepEqual(kernel.send(iif, source, group, TTL), expected(rules, kernel, packet), `${text}, packet ${time}`);
-  }
-}
-
-/** Lets the source be somewhere else: the kernel takes one iif for a source and group. */
-function forgetFlows(fib: Fib, kernel: FakeKernel, family: Family): void {
-  settle(fib, kernel);
-  fib.expire(fib.learnedFlows(family));
-  settle(fib, kernel);
-}
-
-function build(rules: readonly Mroute[], links = startLinks(), starG: 'kernel' | 'learn' = 'kernel') {
-  const kernel = new FakeKernel({ links });
-  const fib = openFib({ starG });
-  fib.setActualMrules(kernel.listMrules());
-  for (const [index, rule] of rules.entries()) fib.setWish(`w${index}`, rule);
-  settleLinks(fib, kernel);
-  return { kernel, fib };
-}
-
-/** Every source may use only one iif at a time: what is sent on another must be dropped or follow a move. */
-function checkAll(fib: Fib, kernel: FakeKernel, rules: readonly Mroute[], family: Family): void {
-  forgetFlows(fib, kernel, family);
-  for (const packet of packets(family)) {
-    check(kernel, rules, packet, 2);
-    forgetFlows(fib, kernel, family);
-  }
-}
 
 describe('the compiled rules', () => {
   for (const starG of ['kernel', 'learn'] as const) {
@@ -85,178 +39,6 @@ describe('the compiled rules', () => {
     });
   }
 });
-
-type Step =
-  | { readonly step: 'set'; readonly id: string; readonly rule: Mroute }
-  | { readonly step: 'delete'; readonly id: string }
-  | { readonly step: 'remove-link' | 'return-link' | 'flap-link'; readonly link: number }
-  | { readonly step: 'rename-link'; readonly link: number; readonly name: string }
-  | { readonly step: 'swap-links'; readonly link: number; readonly other: number }
-  | { readonly step: 'send'; readonly packet: Packet }
-  | { readonly step: 'evict' | 'delete-entry'; readonly source: Address; readonly group: Address }
-  | { readonly step: 'delete-proxy'; readonly group: Address }
-  | { readonly step: 'lose-upcalls' }
-  | { readonly step: 'refuse'; readonly op: Operation['op']; readonly code: string }
-  | { readonly step: 'expire' };
-
-function steps(family: Family): fc.Arbitrary<Step> {
-  const ids = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g');
-  const link = fc.nat({ max: INTERFACES.length - 1 });
-  const flow = {
-    source: fc.constantFrom(...SOURCES).map((n) => testSource(family, n)),
-    group: fc.constantFrom(...GROUPS).map((n) => testGroup(family, n)),
-  };
-  const just = <Name extends string>(name: Name) => fc.constant(name);
-  return fc.oneof(
-    { weight: 8, arbitrary: fc.record({ step: just('set'), id: ids, rule: mroutes(family) }) },
-    { weight: 3, arbitrary: fc.record({ step: just('delete'), id: ids }) },
-    { weight: 3, arbitrary: fc.record({ step: fc.constantFrom('remove-link', 'return-link', 'flap-link'), link }) },
-    { weight: 1, arbitrary: fc.record({ step: just('rename-link'), link, name: fc.constantFrom('eth7', 'away0') }) },
-    { weight: 1, arbitrary: fc.record({ step: just('swap-links'), link, other: link }) },
-    { weight: 8, arbitrary: fc.record({ step: just('send'), packet: fc.constantFrom(...packets(family)) }) },
-    { weight: 1, arbitrary: fc.record({ step: fc.constantFrom('evict', 'delete-entry'), ...flow }) },
-    { weight: 1, arbitrary: fc.record({ step: just('delete-proxy'), group: flow.group }) },
-    { weight: 1, arbitrary: fc.record({ step: fc.constantFrom('lose-upcalls', 'expire') }) },
-  );
-}
-
-/** One world: a kernel, the fib that drives it, and the rules that are wanted. */
-class World {
-  readonly kernel = new FakeKernel({ links: startLinks() });
-  readonly fib: Fib;
-  readonly rules = new Map<string, Mroute>();
-  readonly family: Family;
-  #nextIfindex = 100;
-
-  constructor(family: Family, options: Partial<FibOptions> = {}) {
-    this.family = family;
-    this.fib = openFib(options);
-    this.kernel.onEvent((event) => {
-      if (event.event !== 'mfc-gone') return;
-      // What was learned before must not seem newer than the deletion.
-      this.fib.onUpcalls(this.kernel.drainUpcalls());
-      this.fib.onMfcGone(event.source, event.group);
-    });
-    settleLinks(this.fib, this.kernel);
-  }
-
-  take(step: Step): void {
-    const { kernel, fib } = this;
-    switch (step.step) {
-      case 'set':
-        this.rules.set(step.id, step.rule);
-        fib.setWish(step.id, step.rule);
-        return;
-      case 'delete':
-        this.rules.delete(step.id);
-        fib.setWish(step.id, undefined);
-        return;
-      case 'send':
-        kernel.send(...step.packet, TTL);
-        return;
-      case 'evict':
-        if (this.#isLearned(step.source, step.group)) kernel.evict(step.source, step.group);
-        return;
-      case 'delete-entry':
-        if (kernel.readCounters(this.family, [step])[0] !== undefined) kernel.deleteMfc(step.source, step.group);
-        return;
-      case 'delete-proxy':
-        if (kernel.proxyOrder(step.group).length > 0) kernel.deleteMfc(undefined, step.group);
-        return;
-      case 'lose-upcalls':
-        kernel.loseUpcalls();
-        return;
-      case 'refuse':
-        kernel.failNext(step.op, step.code);
-        return;
-      case 'expire':
-        fib.onUpcalls(kernel.drainUpcalls());
-        fib.expire(fib.learnedFlows(this.family));
-        return;
-      case 'remove-link':
-      case 'return-link':
-      case 'flap-link':
-      case 'rename-link':
-      case 'swap-links':
-        this.#changeLink(step);
-    }
-  }
-
-  #isLearned(source: Address, group: Address): boolean {
-    this.fib.onUpcalls(this.kernel.drainUpcalls());
-    const flows = [...this.fib.learnedFlows(this.family)];
-    return flows.some((flow) => sameAddress(flow.source, source) && sameAddress(flow.group, group));
-  }
-
-  #changeLink(step: Extract<Step, { readonly link: number }>): void {
-    const { kernel } = this;
-    const name = INTERFACES[step.link] ?? '';
-    const link = kernel.listLinks().find((each) => each.name === name);
-    if (step.step === 'return-link') {
-      if (link === undefined) kernel.setLink(fakeLink(this.#nextIfindex++, name));
-    } else if (link !== undefined) {
-      if (step.step === 'flap-link') kernel.setLink({ ...link, isUp: !link.isUp });
-      else if (step.step === 'rename-link') {
-        if (!kernel.listLinks().some((each) => each.name === step.name)) kernel.renameLink(link.ifindex, step.name);
-      } else {
-        kernel.removeLink(link.ifindex);
-        // At once under another index, before anyone has looked.
-        if (step.step === 'swap-links') this.#swap(link.name, INTERFACES[step.other] ?? '');
-      }
-    }
-    this.fib.setLinks(kernel.listLinks());
-  }
-
-  /** The name returns with a new index, and an interface that is there changes its name with it if there is another. */
-  #swap(name: string, other: string): void {
-    const { kernel } = this;
-    const link = kernel.listLinks().find((each) => each.name === other);
-    if (link === undefined) kernel.setLink(fakeLink(this.#nextIfindex++, name));
-    else {
-      kernel.renameLink(link.ifindex, name);
-      kernel.setLink(fakeLink(this.#nextIfindex++, other));
-    }
-  }
-}
-
-const refusals: fc.Arbitrary<Step> = fc.record({
-  step: fc.constant('refuse' as const),
-  op: fc.constantFrom('add-vif', 'put-mfc', 'delete-mfc', 'put-proxy', 'delete-proxy', 'add-mrule', 'delete-vif'),
-  code: fc.constant('ENOMEM'),
-});
-
-const histories = families.chain((family) =>
-  fc.record({
-    family: fc.constant(family),
-    turns: fc.array(fc.array(steps(family), { maxLength: 4 }), { maxLength: 12 }),
-  }),
-);
-
-/** The limit: a source with several iifs is served on one at a time, and followed when it moves. */
-function checkWithFlows(world: World): void {
-  const { kernel, fib, family } = world;
-  const rules = [...world.rules.values()];
-  const links = kernel.listLinks();
-  for (const packet of packets(family)) {
-    const [iif, source, group] = packet;
-    const usable = links.filter(({ name }) => {
-      const found = explain(rules, links, name, source, group);
-      return found.outcome === 'forwarded';
-    });
-    const isElsewhere =
-      usable.length > 1 && usable.some(({ name }) => name === iif) && hasFlow(fib, family, source, group, iif);
-    if (isElsewhere) kernel.send(iif, source, group, TTL);
-    check(kernel, rules, packet, 1);
-    settle(fib, kernel);
-  }
-}
-
-function hasFlow(fib: Fib, family: Family, source: Address, group: Address, otherThan: string): boolean {
-  return [...fib.learnedFlows(family)].some(
-    (flow) =>
-      sameAddress(flow.source, source) && sameAddress(flow.group, group) && fib.vifName(family, flow.iif) !== otherThan,
-  );
-}
 
 describe('after any history', () => {
   it('packets go where they would in a kernel built from scratch, the mirror is right and nothing is left to do', () => {
@@ -369,43 +151,28 @@ describe('after any history', () => {
       { numRuns: RUNS },
     );
   });
+
+  it('an agent that takes over what another has left gives the kernel nothing to do', () => {
+    fc.assert(
+      fc.property(histories, ({ family, turns }) => {
+        const world = new World(family);
+        for (const turn of turns) {
+          for (const step of turn) world.take(step);
+          settle(world.fib, world.kernel);
+          checkWithFlows(world);
+          const before = world.kernel.applied.length;
+          world.take({ step: 'restart', unseen: [] });
+          assert.deepEqual(world.kernel.applied.slice(before), []);
+          assert.deepEqual(mirrored(world), dumped(world));
+        }
+        checkAll(world.fib, world.kernel, [...world.rules.values()], family);
+      }),
+      { numRuns: RUNS },
+    );
+  });
 });
 
 function groupsOf(operations: readonly Operation[]): Address[] {
   // A join has a group too, but no rule makes one.
   return operations.flatMap((operation) => ('group' in operation ? [operation.group] : []));
-}
-
-function mirrored({ fib, family }: World): string[] {
-  return [...fib.mfc(family)]
-    .map(({ source, group, iif, oifs }) =>
-      entryText(
-        source,
-        group,
-        iif,
-        oifs.map((oif) => `${oif.interface}@${oif.ttlThreshold}`),
-      ),
-    )
-    .sort();
-}
-
-function dumped({ kernel, family }: World): string[] {
-  const names = new Map(kernel.listLinks().map(({ ifindex, name }) => [ifindex, name]));
-  return kernel
-    .listMfc(family)
-    .map(({ source, group, iif, oifs }) =>
-      entryText(
-        source,
-        group,
-        names.get(iif ?? 0) ?? '',
-        oifs.map(({ ifindex, ttlThreshold }) => `${names.get(ifindex) ?? '?'}@${ttlThreshold}`),
-      ),
-    )
-    .sort();
-}
-
-/** Where nothing goes out, the kernel forgets the iif of an interface that is gone, and nobody needs it. */
-function entryText(source: Address | undefined, group: Address, iif: string, oifs: readonly string[]): string {
-  const flow = `${source === undefined ? '*' : formatAddress(source)} ${formatAddress(group)}`;
-  return oifs.length === 0 ? `${flow} drop` : `${flow} ${iif} > ${[...oifs].sort().join(' ')}`;
 }

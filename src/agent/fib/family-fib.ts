@@ -1,15 +1,17 @@
 // One family of one table: its rules, its vifs and the mirror of its entries, and what of them must change.
-import { type Family, addressKey } from '../../model/address.js';
+import { type Address, type Family, addressKey } from '../../model/address.js';
 import type { KernelFailure } from '../../model/resource.js';
-import type { LearnedFlow, MfcDumpEntry, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
+import type { HeldState, LearnedFlow, MfcDumpEntry, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
 import { RuleBook } from './compile.js';
 import { type Comparison, diffFlows, diffGroup } from './diff.js';
+import { lostVifs, resolveHeld } from './held-entries.js';
 import type { LinkChanges, Links } from './links.js';
 import { VifReferences, vifsOfProxy, vifsOfSource } from './mirror.js';
 import { NO_OIFS } from './oifs.js';
 import type { Group } from './rule.js';
 import { matchingOf } from './source-index.js';
 import type { StarG } from './star-g.js';
+import { answer } from './upcall.js';
 import { sameUpcallGroup, upcallGroupOf } from './upcall-group.js';
 import { VifKeeper, type VifPlan } from './vif-keeper.js';
 
@@ -133,18 +135,64 @@ export class FamilyFib {
     }
   }
 
-  /** Mirrors an entry of unknown content, so that it is written over or deleted. */
-  onForeignMfc({ source, group: address, iif: ifindex }: ForeignMfc): void {
+  /**
+   * Mirrors an entry of unknown content, so that it is written over or deleted.
+   *
+   * @param lost vif numbers that its iif may have if its interface is gone: a (*,G) entry is deleted by that
+   */
+  onForeignMfc({ source, group: address, iif: ifindex }: ForeignMfc, lost: readonly number[] = [0]): void {
     const group = this.rules.group(address);
-    const iif = (ifindex === undefined ? undefined : this.vifs.numberOfIfindex(ifindex)) ?? 0;
+    const known = ifindex === undefined ? undefined : this.vifs.numberOfIfindex(ifindex);
     if (source === undefined) {
-      this.#references.putProxy(group.actual, { iif, oifs: NO_OIFS, isUncertain: true });
+      for (const iif of known === undefined ? lost : [known]) {
+        this.#references.putProxy(group.actual, { iif, oifs: NO_OIFS, isUncertain: true });
+      }
       group.actual.isProxyOrderKnown = false;
     } else {
-      const entry = { source, iif, oifs: NO_OIFS, isLearned: false, isUncertain: true };
+      const entry = { source, iif: known ?? 0, oifs: NO_OIFS, isLearned: false, isUncertain: true };
       this.#references.setSource(group.actual, addressKey(source), entry);
     }
     this.rules.markDirty(group);
+  }
+
+  /**
+   * Takes over the entries of an earlier agent. To be called after `vifs.adopt`, with all wishes and links set.
+   *
+   * @returns those that were learned: the upcall thread is to have them on its list.
+   */
+  adopt(held: HeldState): LearnedFlow[] {
+    this.compile();
+    const numberOf = new Map(Array.from(held.vifs, ([number, ifindex]) => [ifindex, number]));
+    const lost = lostVifs(held);
+    const isUncertain = held.vifNames !== undefined && lost.length > 0;
+    const learned: LearnedFlow[] = [];
+    const indexes = new Map<Group, ReturnType<RuleBook['indexesOf']>>();
+    const isAllowed = (group: Group, source: Address, iif: number) => {
+      const ofGroup = indexes.get(group) ?? this.rules.indexesOf(group);
+      indexes.set(group, ofGroup);
+      return answer(matchingOf(ofGroup, source), iif, source).length > 0;
+    };
+    for (const entry of held.entries) {
+      if (entry.isUnresolved) continue;
+      const resolved = resolveHeld(entry, numberOf);
+      if (resolved === undefined) {
+        this.onForeignMfc(entry, lost);
+        continue;
+      }
+      const { source, iif, oifs } = resolved;
+      const group = this.rules.group(entry.group);
+      this.rules.markDirty(group);
+      if (source === undefined) {
+        this.#references.putProxy(group.actual, { iif, oifs, isUncertain });
+        continue;
+      }
+      const key = addressKey(source);
+      const isAskedFor = this.rules.compile(group).sources.has(key);
+      const isLearned = !isAskedFor && (oifs.length === 0 || isAllowed(group, source, iif));
+      this.#references.setSource(group.actual, key, { source, iif, oifs, isLearned, isUncertain });
+      if (isLearned) learned.push({ source, group: entry.group, iif, oifs });
+    }
+    return learned;
   }
 
   plan(): FamilyPlan {

@@ -5,7 +5,7 @@ import type { InterfaceSettings, Link } from '../../model/interface.js';
 import { type Mroute, mrouteFamily } from '../../model/mroute.js';
 import type { Mrule } from '../../model/mrule.js';
 import { type KernelFailure, type Resource, type Status, type Warning, sameResource } from '../../model/resource.js';
-import type { FlowKey, LearnedFlow, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
+import type { FlowKey, HeldState, LearnedFlow, Operation, UpcallEvent, UpcallGroup, VifName } from '../kernel/port.js';
 import { FamilyFib, type ForeignMfc } from './family-fib.js';
 import { Links } from './links.js';
 import { MembershipBook } from './memberships.js';
@@ -75,6 +75,34 @@ export class Fib {
     }
     if (resource === undefined || !isMroute(resource)) this.#changedIds.add(id);
     this.#hasChanged = true;
+  }
+
+  /**
+   * Takes over the vif numbers of an earlier agent, so that interfaces keep theirs; to be called before `setLinks`.
+   *
+   * @param links those of now, by ifindex
+   */
+  adoptVifs(held: readonly HeldState[], links: ReadonlyMap<number, Link>): void {
+    for (const { family, vifs, vifNames } of held) {
+      this.#families.get(family)?.vifs.adopt(vifs, vifNames ?? new Map(), (ifindex) => links.get(ifindex));
+    }
+  }
+
+  /**
+   * Takes over entries and joins of an earlier agent: the next plan has what differs from the wishes. To be called when
+   * all wishes and links are set.
+   *
+   * @returns entries for the upcall thread's list.
+   */
+  adopt(held: readonly HeldState[]): readonly LearnedFlow[] {
+    for (const join of held.flatMap(({ joins }) => joins)) this.#memberships.adopt(join);
+    this.#hasChanged = true;
+    return held.flatMap((state) => this.#families.get(state.family)?.adopt(state) ?? []);
+  }
+
+  /** Names of the vif numbers, for a later agent; undefined if they are as when last taken. */
+  takeVifNames(family: Family): ReadonlyMap<number, VifName> | undefined {
+    return this.#families.get(family)?.vifs.takeNames();
   }
 
   /** The whole current set of links; only what differs from the last one is touched. */

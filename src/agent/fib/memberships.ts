@@ -3,16 +3,9 @@ import { type Address, type Prefix, addressKey, addressLength } from '../../mode
 import { PAIRS_PER_MEMBERSHIP_MAX } from '../../model/limits.js';
 import { type Membership, isSourceSpecific } from '../../model/membership.js';
 import type { KernelFailure } from '../../model/resource.js';
-import type { Operation } from '../kernel/port.js';
+import type { Join, Operation } from '../kernel/port.js';
 import { type InterfaceUse, InterfaceUses } from './interface-uses.js';
 import type { Links } from './links.js';
-
-/** One join of one interface; without a source ASM, else SSM. */
-export interface Join {
-  readonly ifindex: number;
-  readonly group: Address;
-  readonly source: Address | undefined;
-}
 
 /** A membership of an owner. */
 export interface MembershipWish {
@@ -74,6 +67,16 @@ export class MembershipBook {
       for (const key of old.joins) this.#unwant(key, old);
     }
     this.changedIds.add(id);
+  }
+
+  /** The kernel has the join since an earlier agent; it is left if nobody wants it. */
+  adopt(join: Join): void {
+    const key = joinKey(join);
+    const state = this.#joins.get(key) ?? { join, wishes: new Set(), isJoined: true, failure: undefined };
+    state.isJoined = true;
+    this.#joins.set(key, state);
+    this.#dirty.add(key);
+    for (const { id } of state.wishes) this.changedIds.add(id);
   }
 
   /** The interfaces of these names have come, gone or got another index. */

@@ -1,10 +1,11 @@
 // Keeps the vifs of one family: numbers for the interfaces that rules use, and what of them the kernel has.
 import type { Family } from '../../model/address.js';
+import type { Link } from '../../model/interface.js';
 import type { KernelFailure } from '../../model/resource.js';
-import type { Operation } from '../kernel/port.js';
+import type { Operation, VifName } from '../kernel/port.js';
 import type { RuleBook } from './compile.js';
 import type { Links } from './links.js';
-import { uniteVifs, vifBit } from './oifs.js';
+import { hasVif, uniteVifs, vifBit } from './oifs.js';
 import { type Vif, VifTable } from './vif-table.js';
 
 export type VifOperation = Extract<Operation, { op: 'add-vif' | 'delete-vif' }>;
@@ -28,6 +29,8 @@ export class VifKeeper {
   /** Vif numbers may have become free for those that wait. */
   #hasReleased = false;
   #lostVifs = 0;
+  /** `takeNames` may have something new. */
+  #haveNamesChanged = false;
 
   constructor(family: Family, limit: number | undefined, links: Links, rules: RuleBook) {
     this.table = new VifTable(limit);
@@ -79,6 +82,42 @@ export class VifKeeper {
     return undefined;
   }
 
+  /**
+   * Takes over the vifs of an earlier agent; to be called before the first links are told.
+   *
+   * @param vifs ifindex by number
+   * @param names as that agent noted them; where it did not, the name of the interface now
+   * @param linkOf by ifindex
+   */
+  adopt(
+    vifs: ReadonlyMap<number, number>,
+    names: ReadonlyMap<number, VifName>,
+    linkOf: (ifindex: number) => Link | undefined,
+  ): void {
+    for (const [number, ifindex] of vifs) {
+      const name = names.get(number)?.name ?? linkOf(ifindex)?.name;
+      if (name !== undefined) this.table.adopt(number, name, ifindex);
+    }
+    for (const [number, { name, isUnused }] of names) {
+      if (vifs.has(number)) continue;
+      this.table.adopt(number, name, undefined);
+      if (!isUnused) this.#lostVifs = uniteVifs(this.#lostVifs, vifBit(number));
+    }
+    this.#haveNamesChanged = true;
+  }
+
+  /** The names of the numbers, for the agent that comes after this one; undefined if they are as when last taken. */
+  takeNames(): ReadonlyMap<number, VifName> | undefined {
+    if (!this.#haveNamesChanged) return undefined;
+    this.#haveNamesChanged = false;
+    const names = new Map<number, VifName>();
+    for (const { number, name, ifindex } of this.table) {
+      const isUsed = ifindex !== undefined || hasVif(this.#lostVifs, number) || this.#usedNames.has(name);
+      names.set(number, { name, isUnused: !isUsed });
+    }
+    return names;
+  }
+
   onLinksChanged(names: ReadonlySet<string>): void {
     for (const vif of this.table) {
       const link = vif.ifindex === undefined ? undefined : this.#links.indexed(vif.ifindex);
@@ -88,7 +127,10 @@ export class VifKeeper {
       // The kernel deletes the vif with its interface, without a word (`ipmr_device_event`).
       if (isGone) vif.ifindex = undefined;
       if (isFailureOld) vif.failure = undefined;
-      if (isGone || isRenamed) this.#lostVifs = uniteVifs(this.#lostVifs, vifBit(vif.number));
+      if (isGone || isRenamed) {
+        this.#lostVifs = uniteVifs(this.#lostVifs, vifBit(vif.number));
+        this.#haveNamesChanged = true;
+      }
       if (isGone || isRenamed || isFailureOld) this.#rules.touchInterface(vif.name);
     }
   }
@@ -99,6 +141,7 @@ export class VifKeeper {
       const { uses } = this.#rules;
       uses.haveChanged = false;
       this.#usedNames = uses.presentNames();
+      this.#haveNamesChanged = true;
       this.#waitingNames.clear();
       for (const name of this.#usedNames) {
         const isNew = this.table.get(name) === undefined;
@@ -129,12 +172,14 @@ export class VifKeeper {
 
   /** What was planned was applied; the results follow one by one. */
   beginCommit(): void {
+    if (this.#lostVifs !== 0) this.#haveNamesChanged = true;
     this.#lostVifs = 0;
   }
 
   commit(operation: VifOperation, failure: KernelFailure | undefined): void {
     const vif = this.table.at(operation.vif);
     if (vif === undefined) return;
+    this.#haveNamesChanged = true;
     if (operation.op === 'add-vif') {
       vif.failure = failure;
       if (failure === undefined) vif.ifindex = operation.ifindex;
@@ -157,6 +202,7 @@ export class VifKeeper {
     for (const vif of this.table) {
       if (this.#usedNames.has(vif.name) || vif.ifindex !== undefined || vif.releasedAt !== undefined) continue;
       if (isNamed(vif.number)) continue;
+      this.#haveNamesChanged = true;
       if (this.#rules.uses.isUsed(vif.name)) this.table.release(vif);
       else this.table.remove(vif);
       this.#hasReleased = true;

@@ -37,6 +37,12 @@ export class VifTable {
     return this.#byName.values();
   }
 
+  /** Takes over a number from an earlier life. Nothing happens if it or the name is taken. */
+  adopt(number: number, name: string, ifindex: number | undefined): void {
+    if (number >= this.#limit || this.#byNumber.has(number) || this.#byName.has(name)) return;
+    this.#add({ number, name, ifindex, failure: undefined, releasedAt: undefined });
+  }
+
   /**
    * The vif of the name, with the lowest free number if it has none, else with the number that was released first.
    *
@@ -51,8 +57,7 @@ export class VifTable {
     const number = this.#freeNumber() ?? this.#takeReleased();
     if (number === undefined) return undefined;
     const vif: Vif = { number, name, ifindex: undefined, failure: undefined, releasedAt: undefined };
-    this.#byName.set(name, vif);
-    this.#byNumber.set(number, vif);
+    this.#add(vif);
     return vif;
   }
 
@@ -64,6 +69,11 @@ export class VifTable {
   remove(vif: Vif): void {
     this.#byName.delete(vif.name);
     this.#byNumber.delete(vif.number);
+  }
+
+  #add(vif: Vif): void {
+    this.#byName.set(vif.name, vif);
+    this.#byNumber.set(vif.number, vif);
   }
 
   #freeNumber(): number | undefined {

@@ -18,6 +18,8 @@ import type { NewsKind } from '../netlink/news.js';
 import { mfcDumpRequest, parseMfcEntry } from '../netlink/mroute.js';
 import { addMruleRequest, deleteMruleRequest, mruleDumpRequest, parseMrule, plainMrule } from '../netlink/rule.js';
 import { isSystemError, kernelFailure, toKernelFailure } from './errors.js';
+import { readVifs } from './held-vifs.js';
+import { HOST_GROUPS_FILE, parseHostGroups } from './host-groups.js';
 import { MembershipPool } from './membership-pool.js';
 import {
   type MfcOperation,
@@ -31,14 +33,18 @@ import { type MrouteSocket, type NativeAddon, type UpcallStats, type UpcallThrea
 import type {
   Counters,
   FlowKey,
+  HeldState,
   KernelEvent,
   KernelPort,
+  LearnedFlow,
   MfcDumpEntry,
   Operation,
   UpcallEvent,
   UpcallGroup,
+  VifName,
 } from './port.js';
-import type { MrtSockets } from './sockets.js';
+import { MRT_SOCKET_NAME, type MrtSockets, type NamedFd, VIF_NAMES_NAME } from './sockets.js';
+import { VifNameNote } from './vif-names.js';
 
 export interface LinuxKernelOptions {
   readonly table: number;
@@ -46,6 +52,10 @@ export interface LinuxKernelOptions {
   readonly sockets: MrtSockets;
   /** Asks for real-time priority for the thread that answers upcalls. */
   readonly wantsRealtime: boolean;
+  /** Other descriptors that an earlier agent of the table left, by the names under which they were kept. */
+  readonly handedOver: readonly NamedFd[];
+  /** Has descriptors kept beyond the life of this process, under a name; what is kept already stays once. */
+  readonly keep: (name: string, fds: readonly number[]) => void;
 }
 
 /** Events of the upcall thread that wait at most; more are lost and make a resync. */
@@ -70,6 +80,8 @@ export class LinuxKernel implements KernelPort {
   readonly #upcalls: UpcallThread;
   readonly #memberships: MembershipPool;
   readonly #requests: NetlinkRequests;
+  readonly #vifNames: VifNameNote;
+  readonly #keptNames = new Set<string>();
   readonly #wrongVif = new Map<Family, boolean>();
   #notifications: readonly NetlinkNotifications[] = [];
   #onEvent: (event: KernelEvent) => void = () => undefined;
@@ -82,7 +94,13 @@ export class LinuxKernel implements KernelPort {
     this.#sockets = new Map(
       options.sockets.map(({ family, fd }) => [family, addon.adoptMrouteSocket(nativeFamily(family), fd)]),
     );
-    this.#memberships = new MembershipPool(addon);
+    const keep = (name: string, fd: number) => {
+      this.#keptNames.add(name);
+      options.keep(name, [fd]);
+    };
+    for (const { family, fd } of options.sockets) keep(MRT_SOCKET_NAME[family], fd);
+    this.#memberships = new MembershipPool(addon, keep);
+    this.#vifNames = this.#adopt(options.handedOver, keep);
     this.#requests = openNetlinkRequests(addon);
     this.#upcalls = addon.startUpcallThread(
       [...this.#sockets.values()],
@@ -98,6 +116,11 @@ export class LinuxKernel implements KernelPort {
     );
     // The launcher may have given SCHED_RR to the whole process; only the upcall thread keeps it.
     addon.dropRealtime([this.#upcalls.tid]);
+  }
+
+  /** Names under which descriptors are kept. */
+  get keptNames(): Iterable<string> {
+    return this.#keptNames;
   }
 
   /** Upcalls are answered at real-time priority. */
@@ -132,9 +155,45 @@ export class LinuxKernel implements KernelPort {
   }
 
   setWrongVifUpcalls(family: Family, isOn: boolean): void {
-    if ((this.#wrongVif.get(family) ?? false) === isOn) return;
+    // At first it is as an earlier agent left it.
+    if (this.#wrongVif.get(family) === isOn) return;
     this.#socket(family).setWrongVifUpcalls(isOn);
     this.#wrongVif.set(family, isOn);
+  }
+
+  readHeldState(): readonly HeldState[] {
+    const names = this.#vifNames.read();
+    return this.families.flatMap((family): HeldState[] => {
+      const vifs = readVifs(family, this.#table, this.#socket(family), this.#requests);
+      const groups = parseHostGroups(family, readHostGroups(family));
+      return [
+        {
+          family,
+          vifs,
+          vifNames: names?.get(family),
+          entries: this.listMfc(family),
+          joins: this.#memberships.find(family, groups),
+        },
+      ];
+    });
+  }
+
+  noteVifNames(family: Family, names: ReadonlyMap<number, VifName>): void {
+    this.#vifNames.write(family, names);
+  }
+
+  adoptLearned(flows: readonly LearnedFlow[]): void {
+    for (const family of this.families) {
+      const entries = flows.filter(({ group }) => group.family === family);
+      for (let start = 0; start < entries.length; start += RECORDS_PER_CALL) {
+        const puts = entries.slice(start, start + RECORDS_PER_CALL).map((flow) => ({ ...flow, ...PUT_LEARNED }));
+        this.#upcalls.adopt(nativeFamily(family), packMfcRecords(puts));
+      }
+    }
+  }
+
+  answerUpcalls(): void {
+    this.#upcalls.start();
   }
 
   drainUpcalls(): readonly UpcallEvent[] {
@@ -228,6 +287,21 @@ export class LinuxKernel implements KernelPort {
     this.#memberships.close();
     this.#requests.close();
     for (const socket of this.#sockets.values()) socket.close();
+    this.#addon.closeDescriptor(this.#vifNames.fd);
+  }
+
+  /** Takes over joins and the note of vif names, or begins a note. */
+  #adopt(handedOver: readonly NamedFd[], keep: (name: string, fd: number) => void): VifNameNote {
+    let note: number | undefined;
+    for (const { name, fd } of handedOver) {
+      this.#addon.setCloseOnExec(fd);
+      if (name === VIF_NAMES_NAME) note = fd;
+      else if (this.#memberships.adopt(name, fd)) keep(name, fd);
+      else this.#addon.closeDescriptor(fd);
+    }
+    note ??= this.#addon.createMemoryFile('mcroute vif names');
+    keep(VIF_NAMES_NAME, note);
+    return new VifNameNote(note);
   }
 
   #socket(family: Family): MrouteSocket {
@@ -328,6 +402,8 @@ export class LinuxKernel implements KernelPort {
 const KINDS_OF_CONFIGURATION: readonly NewsKind[] = ['link', 'link-gone', 'mrule', 'mrule-gone', 'netconf'];
 const KINDS_OF_MFC: readonly NewsKind[] = ['mfc-gone'];
 
+const PUT_LEARNED = { op: 'put-mfc', isLearned: true } as const;
+
 /** Counters of what is not there. */
 const ABSENT = 0xffff_ffff_ffff_ffffn;
 
@@ -373,6 +449,15 @@ const DONE: Readonly<Partial<Record<Operation['op'], readonly string[]>>> = {
   // The kernel removes the vif of an interface that goes by itself (`ipmr_device_event`).
   'delete-vif': ['EADDRNOTAVAIL'],
 };
+
+/** Without the family there are no joins of it either. */
+function readHostGroups(family: Family): string {
+  try {
+    return readFileSync(HOST_GROUPS_FILE[family], 'latin1');
+  } catch {
+    return '';
+  }
+}
 
 function errorName(errno: number): string {
   return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`;

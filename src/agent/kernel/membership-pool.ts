@@ -1,8 +1,10 @@
 // Joins, as many as are asked for: the kernel limits them per socket, so they are spread over sockets.
-import { type Address, type Family, addressKey } from '../../model/address.js';
+import { type Address, FAMILIES, type Family, addressKey } from '../../model/address.js';
 import { isSystemError } from './errors.js';
+import type { HostGroup } from './host-groups.js';
 import { nativeFamily } from './mfc-records.js';
 import type { MembershipSocket, NativeAddon } from './native.js';
+import type { Join } from './port.js';
 
 /**
  * Sockets of one family for one kind of join: any-source and source-specific joins of one group refuse each other on
@@ -10,6 +12,7 @@ import type { MembershipSocket, NativeAddon } from './native.js';
  */
 class Shard {
   readonly #open: () => MembershipSocket;
+  readonly #isSourceSpecific: boolean;
   readonly #sockets: MembershipSocket[] = [];
   /** Which socket has a join. */
   readonly #holders = new Map<string, number>();
@@ -18,8 +21,36 @@ class Shard {
   /** Where the first join of a new group is tried first. */
   #firstForNewGroup = 0;
 
-  constructor(open: () => MembershipSocket) {
+  constructor(open: () => MembershipSocket, isSourceSpecific: boolean) {
     this.#open = open;
+    this.#isSourceSpecific = isSourceSpecific;
+  }
+
+  /** Takes over a socket, with whatever it has joined. */
+  adopt(socket: MembershipSocket): void {
+    this.#sockets.push(socket);
+  }
+
+  /** Which of the groups the sockets have joined, socket by socket; from now on these joins are known here. */
+  *find(groups: Iterable<HostGroup>): Iterable<Join> {
+    // The kernel lists the last joins first (`ip_mc_inc_group`), and neighbours are most often on the same socket.
+    const count = this.#sockets.length;
+    let last = count - 1;
+    for (const { ifindex, group } of groups) {
+      const first = last;
+      for (let tries = 0; tries < count; tries++) {
+        const index = (first - tries + count) % count;
+        const sources = this.#sockets[index]?.sources(ifindex, words(group));
+        if (sources === undefined) continue;
+        for (const source of this.#isSourceSpecific ? addresses(group.family, sources) : [undefined]) {
+          this.#holders.set(joinKey(ifindex, group, source), index);
+          yield { ifindex, group, source };
+        }
+        last = index;
+        // Joins of any source are on one socket, those of many sources may be on several.
+        if (!this.#isSourceSpecific) break;
+      }
+    }
   }
 
   join(ifindex: number, group: Address, source: Address | undefined): void {
@@ -54,7 +85,15 @@ class Shard {
     const first = this.#firstWithRoom.get(groupKey);
     if (first !== undefined) this.#firstWithRoom.set(groupKey, Math.min(first, index));
     this.#firstForNewGroup = Math.min(this.#firstForNewGroup, index);
-    this.#sockets[index]?.leave(ifindex, words(group), source && words(source));
+    const socket = this.#sockets[index];
+    try {
+      socket?.leave(ifindex, words(group), source && words(source));
+    } catch (error) {
+      // Of an interface that is gone no source can be left, only the group with all its sources, which are gone alike.
+      // Without that the socket's place stays taken.
+      if (source === undefined || !isSystemError(error) || error.code !== 'ENODEV') throw error;
+      socket?.leave(ifindex, words(group));
+    }
   }
 
   close(): void {
@@ -69,10 +108,32 @@ class Shard {
 /** All joins of a table. */
 export class MembershipPool {
   readonly #shards = new Map<string, Shard>();
-  readonly #addon: Pick<NativeAddon, 'openMembershipSocket'>;
+  readonly #addon: Pick<NativeAddon, 'openMembershipSocket' | 'adoptMembershipSocket'>;
+  readonly #keep: (name: string, fd: number) => void;
 
-  constructor(addon: Pick<NativeAddon, 'openMembershipSocket'>) {
+  /** @param keep is called with each new socket before it joins anything, and the name under which to hand it over. */
+  constructor(
+    addon: Pick<NativeAddon, 'openMembershipSocket' | 'adoptMembershipSocket'>,
+    keep: (name: string, fd: number) => void,
+  ) {
     this.#addon = addon;
+    this.#keep = keep;
+  }
+
+  /** Takes over a socket of an earlier agent, by its name; false if it is none. Throws system errors. */
+  adopt(name: string, fd: number): boolean {
+    const kind = KINDS.find((each) => each.name === name);
+    if (kind === undefined) return false;
+    const socket = this.#addon.adoptMembershipSocket(nativeFamily(kind.family), fd);
+    this.#shard(kind.family, kind.isSourceSpecific).adopt(socket);
+    return true;
+  }
+
+  /** Joins of sockets that were taken over, of these groups. */
+  find(family: Family, groups: readonly HostGroup[]): Join[] {
+    return KINDS.filter((kind) => kind.family === family && this.#shards.has(kind.name)).flatMap((kind) => [
+      ...this.#shard(family, kind.isSourceSpecific).find(groups),
+    ]);
   }
 
   /** Joins a group on an interface, from one source or any. What is joined already stays. Throws system errors. */
@@ -91,14 +152,35 @@ export class MembershipPool {
   }
 
   #shard(family: Family, isSourceSpecific: boolean): Shard {
-    const name = `${family} ${isSourceSpecific ? 'ssm' : 'asm'}`;
+    const name = shardName(family, isSourceSpecific);
     let shard = this.#shards.get(name);
     if (shard === undefined) {
-      shard = new Shard(() => this.#addon.openMembershipSocket(nativeFamily(family)));
+      const open = () => {
+        const socket = this.#addon.openMembershipSocket(nativeFamily(family));
+        this.#keep(name, socket.fd);
+        return socket;
+      };
+      shard = new Shard(open, isSourceSpecific);
       this.#shards.set(name, shard);
     }
     return shard;
   }
+}
+
+/** The kinds of sockets. */
+const KINDS = FAMILIES.flatMap((family) =>
+  [false, true].map((isSourceSpecific) => ({
+    family,
+    isSourceSpecific,
+    name: shardName(family, isSourceSpecific),
+  })),
+);
+
+/** Names under which the sockets are handed over. */
+export const MEMBERSHIP_SOCKET_NAMES: readonly string[] = KINDS.map(({ name }) => name);
+
+function shardName(family: Family, isSourceSpecific: boolean): string {
+  return `${isSourceSpecific ? 'ssm' : 'asm'}${nativeFamily(family)}`;
 }
 
 /** The socket has as many joins as it may: igmp_max_memberships, igmp_max_msf, mld_max_msf (ENOBUFS), optmem_max (ENOMEM). */
@@ -108,6 +190,14 @@ function isFull(error: unknown): boolean {
 
 function joinKey(ifindex: number, group: Address, source: Address | undefined): string {
   return `${ifindex} ${addressKey(group)} ${source === undefined ? '' : addressKey(source)}`;
+}
+
+/** Addresses of 4 words each. */
+function addresses(family: Family, packed: Uint32Array): Address[] {
+  const length = family === 'ipv4' ? 1 : 4;
+  return Array.from({ length: packed.length / 4 }, (_, index) => {
+    return { family, words: [...packed.subarray(index * 4, index * 4 + length)] };
+  });
 }
 
 function words(address: Address): Uint32Array {

@@ -1,5 +1,5 @@
 // The native addon, typed: structs and descriptors only. What the words mean is told once, here.
-import { createRequire } from 'node:module';
+import { type RuntimeAddon, loadAddon } from '../../runtime/native.js';
 
 /** An address family as the addon has it. */
 export type NativeFamily = 4 | 6;
@@ -64,6 +64,11 @@ export interface MembershipSocket {
   join(ifindex: number, group: Uint32Array, source?: Uint32Array): void;
   /** MCAST_LEAVE_GROUP or MCAST_LEAVE_SOURCE_GROUP. */
   leave(ifindex: number, group: Uint32Array, source?: Uint32Array): void;
+  /**
+   * MCAST_MSFILTER: what the socket has joined of the group on the interface. Its sources, 4 words each; none for a join
+   * of any source; undefined if it has not joined.
+   */
+  sources(ifindex: number, group: Uint32Array): Uint32Array | undefined;
   close(): void;
 }
 
@@ -116,6 +121,13 @@ export interface UpcallThread {
    * @returns an errno for each record, 0 if it was taken.
    */
   applyLearned(family: NativeFamily, records: Uint32Array): Int32Array;
+  /**
+   * Puts entries that the kernel has, such as those of an agent before this one, on the list of learned entries; the
+   * kernel is not told. Records as in `applyMfc`, put only.
+   */
+  adopt(family: NativeFamily, records: Uint32Array): void;
+  /** Begins to read upcalls. Those that came before wait in the sockets, and are answered by the rules of then. */
+  start(): void;
   /** Moves entries to the young end of the list from which the oldest are evicted. */
   touch(family: NativeFamily, keys: Uint32Array): void;
   /**
@@ -167,7 +179,7 @@ export interface UpcallOptions {
 }
 
 /** What the addon exports. */
-export interface NativeAddon {
+export interface NativeAddon extends RuntimeAddon {
   /** Opens a raw socket, MRT_TABLE, then MRT_INIT. Any error is thrown and nothing stays open. Needs CAP_NET_RAW and CAP_NET_ADMIN. */
   openMrouteSocket(family: NativeFamily, table: number): MrouteSocket;
   /** Takes over a descriptor that has owned a table since MRT_INIT; it is checked and then closed with the object. */
@@ -175,21 +187,18 @@ export interface NativeAddon {
   openMembershipSocket(family: NativeFamily): MembershipSocket;
   adoptMembershipSocket(family: NativeFamily, fd: number): MembershipSocket;
   openNetlinkSocket(): NetlinkSocket;
-  /** Starts the thread. `onEvents` is called on the JavaScript thread, once however many events wait, until they are drained. */
+  /**
+   * Starts the thread, which reads nothing until its `start`. `onEvents` is called on the JavaScript thread, once however
+   * many events wait, until they are drained.
+   */
   startUpcallThread(sockets: readonly MrouteSocket[], options: UpcallOptions, onEvents: () => void): UpcallThread;
   /** Gives SCHED_OTHER back to every thread of the process but these; needs no privilege. */
   dropRealtime(exceptTids: readonly number[]): void;
-  /** Sends a datagram of the sd_notify protocol with descriptors to the socket at the path (`@` begins an abstract name). */
-  notify(path: string, state: string, fds: readonly number[]): void;
-  /** Closes on exec: FD_CLOEXEC. Inherited descriptors come without it. */
-  setCloseOnExec(fd: number): void;
   /** if_nametoindex(3), through SIOCGIFINDEX; 0 if there is none. */
   interfaceIndex(name: string): number;
 }
 
-/** Loads the addon from where the build put it; MCROUTE_ADDON names another file, such as the sanitizer build. */
+/** The same addon, with all that it has. */
 export function loadNative(): NativeAddon {
-  const file =
-    process.env['MCROUTE_ADDON'] ?? new URL('../../../../native/build/Release/kernel.node', import.meta.url).pathname;
-  return createRequire(import.meta.url)(file) as NativeAddon;
+  return loadAddon() as NativeAddon;
 }

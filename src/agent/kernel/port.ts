@@ -98,6 +98,35 @@ export interface FlowKey {
   readonly group: Address;
 }
 
+/** A membership on one interface; without a source ASM, else SSM. */
+export interface Join {
+  readonly ifindex: number;
+  readonly group: Address;
+  readonly source: Address | undefined;
+}
+
+/** A name that a vif number belongs to. */
+export interface VifName {
+  readonly name: string;
+  /** No entry in the kernel has the number: its interface is away, and they have been written without it. */
+  readonly isUnused: boolean;
+}
+
+/** What the kernel still holds of an earlier agent of the table, of one family. */
+export interface HeldState {
+  readonly family: Family;
+  /** Ifindex of each vif that is there, by number. */
+  readonly vifs: ReadonlyMap<number, number>;
+  /**
+   * Names that vif numbers belonged to, as that agent noted them; those that are not among `vifs` are of interfaces that
+   * went. Undefined: it left no note.
+   */
+  readonly vifNames: ReadonlyMap<number, VifName> | undefined;
+  /** (*,G) entries of one group from the oldest to the newest. */
+  readonly entries: readonly MfcDumpEntry[];
+  readonly joins: readonly Join[];
+}
+
 /** What the kernel says on its own. Handlers set state and ask for a turn; they never act inside the event. */
 export type KernelEvent =
   | { readonly event: 'link'; readonly link: Link }
@@ -129,6 +158,17 @@ export interface KernelPort {
   setUpcallRules(family: Family, groups: readonly UpcallGroup[]): void;
   /** WRONGVIF upcalls, so that a source that moves to another iif is followed. Nothing happens if it is so already. */
   setWrongVifUpcalls(family: Family, isOn: boolean): void;
+  /**
+   * What an earlier agent of the table left, where its sockets were handed over; nothing of families whose socket is new.
+   * To be asked before anything is changed.
+   */
+  readHeldState(): readonly HeldState[];
+  /** Notes which name has which vif number, for the agent that comes after this one. */
+  noteVifNames(family: Family, names: ReadonlyMap<number, VifName>): void;
+  /** Puts entries that the kernel has already on the upcall thread's list. */
+  adoptLearned(flows: readonly LearnedFlow[]): void;
+  /** Begins to answer upcalls. Those that came before have waited, and are answered by the rules given until now. */
+  answerUpcalls(): void;
   /** What the upcall thread has done since the last call. */
   drainUpcalls(): readonly UpcallEvent[];
   /** Tells the upcall thread which learned flows are in use, so that idle ones are evicted first. */

@@ -5,6 +5,12 @@ import type { RequestError } from '../engine.js';
 /** The error of the API for a failure; undefined for a bug. */
 export function toApiError(error: unknown): ApiError | undefined {
   if (error instanceof ApiError) return error;
+  if (isStorageError(error)) {
+    return new ApiError('STORAGE', error.message, {
+      metadata: { errno: error.errno, path: error.path },
+      cause: error,
+    });
+  }
   if (!isRequestError(error)) return undefined;
   switch (error.code) {
     case 'REVISION_MISMATCH':
@@ -24,6 +30,19 @@ export function toApiError(error: unknown): ApiError | undefined {
       });
     }
   }
+}
+
+/** What the journal of wishes throws (`StorageError`); the service knows neither. */
+function isStorageError(error: unknown): error is Error & { readonly errno: string; readonly path: string } {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    error.code === 'STORAGE' &&
+    'errno' in error &&
+    typeof error.errno === 'string' &&
+    'path' in error &&
+    typeof error.path === 'string'
+  );
 }
 
 const CODES: ReadonlySet<string> = new Set<RequestError['code']>([

@@ -43,6 +43,8 @@ export interface ServiceOptions {
   /** Version of the program. */
   readonly version: string;
   readonly isRealtime: boolean;
+  /** Resolves when what the engine has taken until now is saved. Rejects if it cannot be, and is taken back then. */
+  readonly settled: () => Promise<void>;
   /** Called with what only a bug can throw. */
   readonly onBug: (error: unknown, method: string) => void;
 }
@@ -69,7 +71,11 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
       messageBytes: MESSAGE_MAX,
       realtimeUpcalls: options.isRealtime,
     })),
-    Apply: unary(options, 'Apply', (request) => apply(engine, request)),
+    Apply: unary(options, 'Apply', async (request) => {
+      const response = apply(engine, request);
+      await options.settled();
+      return response;
+    }),
     Replace: (call, callback) => {
       replace(options, call, callback);
     },
@@ -116,20 +122,24 @@ function failure(options: ServiceOptions, method: string, error: unknown): ApiEr
 function unary<Request extends TableRequest, Response>(
   options: ServiceOptions,
   method: string,
-  handle: (request: Request) => Response,
+  handle: (request: Request) => Response | Promise<Response>,
 ) {
-  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+  const run = async (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
     let response: Response;
     try {
       const refusal = refusalOf(call.request);
       if (refusal !== undefined) throw refusal;
       checkTable(options.engine, call.request.table);
-      response = handle(call.request);
+      response = await handle(call.request);
     } catch (error) {
       callback(toStatusObject(failure(options, method, error)));
       return;
     }
     callback(null, response);
+  };
+  return (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>): void => {
+    // run() catches everything itself.
+    void run(call, callback);
   };
 }
 
@@ -228,13 +238,14 @@ function replace(
       refuse(error);
     }
   });
-  const finish = () => {
+  const finish = async () => {
     if (isAnswered) return;
     try {
       first ??= checkFirst(options.engine, NO_MESSAGE, violations);
       checkCount(first, received, violations);
       violations.throwIfAny();
       const response = replaceOwner(options.engine, first, resources);
+      await options.settled();
       isAnswered = true;
       callback(null, response);
     } catch (error) {
@@ -242,7 +253,12 @@ function replace(
     }
   };
   // A stream that is reset, or loses its connection, ends too; `cancelled` comes in a later tick of the same turn.
-  call.on('end', () => setImmediate(finish));
+  call.on('end', () =>
+    setImmediate(() => {
+      // finish() catches everything itself.
+      void finish();
+    }),
+  );
   call.on('cancelled', () => {
     isAnswered = true;
     resources.length = 0;

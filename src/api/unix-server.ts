@@ -1,0 +1,138 @@
+// A gRPC service on a unix socket, with health and reflection: what an agent and the supervisor have in common.
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname } from 'node:path';
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { MESSAGE_MAX } from '../model/limits.js';
+import { packageDefinition } from './load.js';
+
+/** Bytes of a unix socket's path at most (sun_path less its final zero). */
+const SOCKET_PATH_MAX = 107;
+
+/** Time that open calls get to end when the server stops, in ms. */
+const SHUTDOWN_MS = 1_000;
+
+/** The socket cannot be served; the message has the cure. */
+export class SocketError extends Error {
+  readonly code: 'SOCKET_IN_USE' | 'SOCKET_PATH' | 'SOCKET_PERMISSION';
+
+  constructor(code: SocketError['code'], message: string, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** What is served. */
+export interface SocketService {
+  /** Such as `mcroute.v1.RoutingService`; its health has this name. */
+  readonly name: string;
+  readonly definition: ServiceDefinition;
+  readonly handlers: UntypedServiceImplementation;
+  /** How another socket is chosen, such as `choose another --socket`. */
+  readonly cure: string;
+  /** Ends the streams that would not end by themselves; called when the server stops. */
+  readonly endStreams: () => void;
+}
+
+export interface RunningServer {
+  /** Stops taking calls, gives those that are open a moment, and removes the socket. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Serves on a unix socket of mode 0660. A socket that a dead program left is removed first.
+ *
+ * @throws SocketError
+ */
+export async function serveOnSocket(path: string, service: SocketService): Promise<RunningServer> {
+  const { name, cure } = service;
+  await clearStaleSocket(path, cure);
+  const server = new Server({
+    'grpc.max_receive_message_length': MESSAGE_MAX,
+    'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': 1_024,
+    // Finds clients that are gone without a word, so that their watches end.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+  });
+  server.addService(service.definition, service.handlers);
+  const health = new HealthImplementation({ '': 'SERVING', [name]: 'SERVING' });
+  health.addToServer(server);
+  new ReflectionService(packageDefinition()).addToServer(server);
+  await bind(server, path, cure);
+  chmodSync(path, 0o660);
+  return {
+    stop: async () => {
+      health.setStatus('', 'NOT_SERVING');
+      health.setStatus(name, 'NOT_SERVING');
+      service.endStreams();
+      await shutDown(server);
+    },
+  };
+}
+
+/** Whether a program takes connections at the socket. */
+export function answersAt(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => {
+      resolve(false);
+    });
+  });
+}
+
+function bind(server: Server, path: string, cure: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
+      if (error === null) resolve();
+      else reject(bindError(path, cure, error));
+    });
+  });
+}
+
+function bindError(path: string, cure: string, error: Error): SocketError {
+  return new SocketError(
+    'SOCKET_PERMISSION',
+    `cannot serve on '${path}' (${error.message}): is '${dirname(path)}' there, and may this user write there? Make it, or ${cure}`,
+    error,
+  );
+}
+
+/** grpc-js does not remove the socket of a program that was killed. One that answers is in use. */
+async function clearStaleSocket(path: string, cure: string): Promise<void> {
+  if (Buffer.byteLength(path) > SOCKET_PATH_MAX) {
+    throw new SocketError('SOCKET_PATH', `'${path}' is longer than ${SOCKET_PATH_MAX} bytes: ${cure}, a shorter one`);
+  }
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) {
+    throw new SocketError('SOCKET_PATH', `'${path}' is there and not a socket: remove it, or ${cure}`);
+  }
+  if (await answersAt(path)) {
+    throw new SocketError('SOCKET_IN_USE', `another program serves on '${path}': stop it, or ${cure}`);
+  }
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    throw new SocketError('SOCKET_PERMISSION', `cannot remove the old socket '${path}': remove it as root`, error);
+  }
+}
+
+function shutDown(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      server.forceShutdown();
+      resolve();
+    }, SHUTDOWN_MS);
+    server.tryShutdown(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
