@@ -38,7 +38,7 @@ async function compile() {
 }
 
 function hashSources() {
-  const sources = ['src', 'test'].flatMap((folder) =>
+  const sources = ['src', 'test', 'bench'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true })
       .filter((file) => file.endsWith('.ts'))
       .map((file) => join(folder, file))
@@ -57,11 +57,11 @@ async function step(title, argv) {
   let isAnnounced = false;
   const timer = setTimeout(() => {
     isAnnounced = true;
-    process.stdout.write(`${title} ... `);
+    process.stderr.write(`${title} ... `);
   }, ANNOUNCE_AFTER_MS);
   const { status, output, seconds } = await run(argv, { cwd: ROOT, quiet: true, limitMs: STEP_LIMIT_MS });
   clearTimeout(timer);
-  if (isAnnounced) process.stdout.write(`${seconds.toFixed(1)} s\n`);
+  if (isAnnounced) process.stderr.write(`${seconds.toFixed(1)} s\n`);
   if (status === 0) return;
   process.stderr.write(`${output}\n${title} failed: \`${argv.join(' ')}\` ended with ${status}\n`);
   process.exit(1);

@@ -1,8 +1,9 @@
 // Runs the demo and the tests from a fresh clone on: what they need is installed and built first.
 //
 //   node scripts/run.mjs demo
-//   node scripts/run.mjs test                  unit, netns, e2e and asan, with a total
-//   node scripts/run.mjs unit|netns|e2e|asan [WORD...]   only files with one of the words in their name
+//   node scripts/run.mjs test                  unit, netns, e2e, asan and systemd, with a total
+//   node scripts/run.mjs unit|netns|e2e|asan|systemd [WORD...]   only files with one of the words in their name
+//   node scripts/run.mjs bench [SECTION...] [--json]   what docs/performance.md has
 //   node scripts/run.mjs coverage              of the unit tests
 //
 // MCROUTE_SKIP_ASAN=1 leaves the sanitizer run out of `test`.
@@ -10,6 +11,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './child.mjs';
+import { machineRoot, whyNoMachine, whyNotBootable } from './machine.mjs';
 import { ROOT, prepare } from './prepare.mjs';
 import {
   environment,
@@ -38,6 +40,7 @@ const tasks = {
       ...(await netns([])),
       ...(await e2e([])),
       ...(sanitized ?? (await asan([]))),
+      ...(await systemd([])),
     ]);
   },
   unit: async (words) => {
@@ -56,6 +59,11 @@ const tasks = {
     await prepare({ sanitizer: true });
     return summarize(await asan(words));
   },
+  systemd: async (words) => {
+    await prepare();
+    return summarize(await systemd(words));
+  },
+  bench,
   coverage,
 };
 
@@ -110,6 +118,27 @@ async function asan(words) {
   return [await runTests('asan', isolated(tree, ['env', ...variables, ...runner(files)]), { cwd: tree })];
 }
 
+/** The installed programs as services of a machine that is booted for them. */
+async function systemd(words) {
+  const tree = readableTree();
+  const files = testFiles(tree, 'systemd', words);
+  if (files.length === 0) return [leftOut('systemd', NO_TESTS)];
+  const reason = whyNoMachine() ?? whyNotIsolated(tree);
+  if (reason !== undefined) return [leftOut('systemd', reason)];
+  let root;
+  try {
+    root = await machineRoot();
+  } catch (error) {
+    process.stderr.write(`${error.message}\n`);
+    // Where everything was prepared for it, this is no reason to go without.
+    return [{ ...leftOut('systemd', 'its root file system cannot be made'), failed: process.env.CI ? 1 : 0 }];
+  }
+  const obstacle = whyNotBootable(tree, root);
+  if (obstacle !== undefined) return [leftOut('systemd', obstacle)];
+  const argv = ['env', `MCROUTE_MACHINE_ROOT=${root}`, ...runner(files)];
+  return [await runTests('systemd', isolated(tree, argv), { cwd: tree })];
+}
+
 /** The addon is loaded by a program that knows nothing of it, so its library must be there first. */
 function sanitizerLibrary() {
   const { stdout } = spawnSync('gcc', ['-print-file-name=libasan.so'], { encoding: 'utf8' });
@@ -132,6 +161,20 @@ async function coverage() {
     'test/**',
   ];
   const { status } = await run([...c8, ...runner(testFiles(ROOT, 'unit'), { sequential: false })], { cwd: ROOT });
+  return status;
+}
+
+/** In namespaces of its own; the words go to the program. */
+async function bench(words) {
+  await prepare();
+  const tree = readableTree();
+  const reason = whyNotIsolated(tree);
+  if (reason !== undefined) {
+    process.stderr.write(`the benchmarks need network namespaces, and they cannot be made here: ${reason}\n`);
+    return 1;
+  }
+  const main = [process.execPath, '--enable-source-maps', join(tree, 'dist/bench/main.js'), ...words];
+  const { status } = await run(isolated(tree, main), { cwd: tree, env: environment(), isShown: true });
   return status;
 }
 

@@ -74,6 +74,15 @@ const WORDS = new Map([
   ['filter.owner', '--owner-only'],
   ['filter.group', '--group'],
   ['filter.interface', '--interface'],
+  ['settings.name', '--name'],
+  ['settings.user', '--user'],
+  ['settings.netns', '--netns'],
+  ['settings.families', '--families'],
+  ['settings.cache_timeout', '--cache-timeout'],
+  ['settings.star_g', '--star-g'],
+  ['settings.mrule_priority', '--mrule-priority'],
+  ['settings.log_level', '--log-level'],
+  ['settings.watchdog', '--watchdog'],
 ]);
 
 const EXIT_OF_COMPLAINT: Record<Complaint, number> = {
@@ -88,10 +97,13 @@ const EXIT_OF_COMPLAINT: Record<Complaint, number> = {
 const EXIT_OF_REASON: Record<Reason, number> = {
   INVALID_FIELD: 65, // EX_DATAERR
   MESSAGE_TOO_LARGE: 65,
+  TABLE_EXISTS: 65,
   TABLE_NOT_FOUND: 69, // EX_UNAVAILABLE
   AGENT_UNAVAILABLE: 69,
+  AGENT_FAILED: 69,
   TABLE_IN_USE: 69,
   INTERNAL: 70, // EX_SOFTWARE
+  STORAGE: 73, // EX_CANTCREAT
   WATCHER_TOO_SLOW: 75, // EX_TEMPFAIL
   REVISION_MISMATCH: 75,
   REVISION_COMPACTED: 75,
@@ -117,6 +129,9 @@ const CURES: Record<Reason, string | undefined> = {
   AGENT_UNAVAILABLE: 'see whether the agent runs, and give its table with --table or its socket with --socket',
   TABLE_IN_USE: 'end the other program, or use another table',
   MISSING_CAPABILITY: 'the agent needs CAP_NET_ADMIN: start it by its service',
+  STORAGE: 'nothing was changed: make room or mend the disk of the state directory, then repeat',
+  TABLE_EXISTS: "'mcctl table show TABLE' tells what it is",
+  AGENT_FAILED: "cure it, then 'mcctl table start TABLE'; the log has more ('journalctl -u mcroute')",
   INTERNAL: 'the log of the agent has more',
 };
 

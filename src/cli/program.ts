@@ -1,5 +1,4 @@
 // The command line: options, commands, help, and what becomes of failures.
-import type { Readable, Writable } from 'node:stream';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { addApplyCommand } from './commands/apply.js';
 import { addCapabilitiesCommands } from './commands/capabilities.js';
@@ -10,23 +9,14 @@ import { addInterfaceCommand } from './commands/interface.js';
 import { addMembershipCommands } from './commands/membership.js';
 import { addRouteCommands } from './commands/route.js';
 import { addShowCommand } from './commands/show.js';
+import { addTableCommands } from './commands/table.js';
 import { addWatchCommand } from './commands/watch.js';
-import { type Agent, type Environment, findEndpoint, openAgent, parseTable } from './connect.js';
+import { parseTableWord } from './connect.js';
 import { CliError, EXIT_FAILURE, EXIT_OK, errorLines, exitCodeOf } from './errors.js';
 import { FORMATS } from './output/list.js';
-import type { GlobalOptions, Run, Session } from './session.js';
-import { type Terminal, openTerminal } from './terminal.js';
+import { ProgramSession, type Surroundings } from './program-session.js';
+import type { Body, GlobalOptions, Run } from './session.js';
 import { abbreviationsOf, findName } from './words.js';
-
-/** What the program is given by whoever starts it. */
-export interface Surroundings {
-  readonly environment: Environment;
-  readonly stdin: Readable;
-  readonly stdout: Writable & { readonly isTTY?: boolean };
-  readonly stderr: Writable;
-  /** Version of this program. */
-  readonly version: string;
-}
 
 /** Runs the words after the program's name; resolves to its status. Failures have been told on stderr by then. */
 export async function runProgram(words: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -36,19 +26,29 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
     const code = exitCodeOf(error);
     status = code === EXIT_FAILURE ? failureCode : code;
   };
-  const run: Run = async (command, body, failureCode) => {
+  const run = async (command: Command, body: (session: ProgramSession) => Promise<number>, failureCode?: number) => {
     const options = command.optsWithGlobals<GlobalOptions>();
     const session = new ProgramSession(options, surroundings);
     try {
       status = await body(session);
     } catch (error) {
-      fail(error, failureCode);
+      fail(await session.explain(error), failureCode);
     } finally {
       session[Symbol.dispose]();
     }
   };
+  // What an agent is asked goes to the table's socket, which has the name of its id.
+  const runAtAgent = (command: Command, body: Body, failureCode?: number) =>
+    run(
+      command,
+      async (session) => {
+        await session.resolveTable();
+        return body(session);
+      },
+      failureCode,
+    );
   try {
-    await buildProgram(run, surroundings).parseAsync(words, { from: 'user' });
+    await buildProgram(runAtAgent, run, surroundings).parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) fail(error);
     else if (error.exitCode === 0) status = EXIT_OK;
@@ -58,37 +58,7 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   return status;
 }
 
-class ProgramSession implements Session, Disposable {
-  readonly options: GlobalOptions;
-  readonly terminal: Terminal;
-  readonly stdin: Readable;
-  readonly hasEndpoint: boolean;
-  readonly #environment: Environment;
-  #agent: Agent | undefined;
-
-  constructor(options: GlobalOptions, { environment, stdin, stdout, stderr }: Surroundings) {
-    this.options = options;
-    // NO_COLOR (no-color.org): set to anything but the empty text.
-    const wantsColour = options.color && (environment['NO_COLOR'] ?? '') === '';
-    this.terminal = openTerminal(stdout, stderr, wantsColour);
-    this.stdin = stdin;
-    const isInEnvironment = ['MCROUTE_SOCKET', 'MCROUTE_TABLE'].some((name) => (environment[name] ?? '') !== '');
-    this.hasEndpoint = isInEnvironment || options.table !== undefined || options.socket !== undefined;
-    this.#environment = environment;
-  }
-
-  get agent(): Agent {
-    const { timeout } = this.options;
-    this.#agent ??= openAgent(findEndpoint(this.options, this.#environment), timeout * 1_000);
-    return this.#agent;
-  }
-
-  [Symbol.dispose](): void {
-    this.#agent?.[Symbol.dispose]();
-  }
-}
-
-function buildProgram(run: Run, { stdout, stderr, version }: Surroundings): Command {
+function buildProgram(run: Run, runAtSupervisor: Run, { stdout, stderr, version }: Surroundings): Command {
   const program = new Command('mcctl')
     .description('Controls the multicast routes of a table.')
     .usage('[options] COMMAND ...')
@@ -101,8 +71,7 @@ function buildProgram(run: Run, { stdout, stderr, version }: Surroundings): Comm
     })
     // Abbreviations are aliases, too many to be shown.
     .configureHelp({
-      commandUsage: (command) =>
-        `${command.parent === null ? '' : `${command.parent.name()} `}${command.name()} ${command.usage()}`,
+      commandUsage: (command) => `${pathOf(command)} ${command.usage()}`,
       subcommandTerm: (command) => command.name(),
       showGlobalOptions: true,
     })
@@ -110,8 +79,8 @@ function buildProgram(run: Run, { stdout, stderr, version }: Surroundings): Comm
     .helpCommand('help [command]', 'show the help of a command')
     .version(`mcctl ${version}`, '-V, --version', 'show the version')
     .option(
-      '-t, --table <n>',
-      'the table, whose agent is at MCROUTE_RUNTIME_DIRECTORY/N.sock (env MCROUTE_TABLE)',
+      '-t, --table <table>',
+      'the table, by id or name, whose agent is at MCROUTE_RUNTIME_DIRECTORY/ID.sock (env MCROUTE_TABLE)',
       readTable,
     )
     .option('-u, --socket <path>', "the agent's socket (env MCROUTE_SOCKET)")
@@ -130,6 +99,7 @@ function buildProgram(run: Run, { stdout, stderr, version }: Surroundings): Comm
   addExportCommand(program, run);
   addFlushCommand(program, run);
   addCapabilitiesCommands(program, run, version);
+  addAbbreviations(addTableCommands(program, runAtSupervisor));
   addAbbreviations(program);
   return program;
 }
@@ -141,9 +111,15 @@ Examples:
   mcctl -t 5 add eth0 10.0.0.5 239.1.1.1 eth1 eth2
   mcctl -t 5 show -o wide
   mcctl -t 5 apply -f net.yaml
+  mcctl table create 6 --name studio
 
-Status: 0 done; 64 wrong usage; 65 wrong value or file; 66 no such file; 69 no agent; 70 a bug; 75 try again;
-77 no permission; 78 wrong environment; 1 anything else.`;
+Status: 0 done; 64 wrong usage; 65 wrong value or file; 66 no such file; 69 no agent; 70 a bug; 73 could not be saved;
+75 try again; 77 no permission; 78 wrong environment; 1 anything else.`;
+
+/** The words that a command is called by, `mcctl table list`. */
+function pathOf(command: Command): string {
+  return command.parent === null ? command.name() : `${pathOf(command.parent)} ${command.name()}`;
+}
 
 /** Lets commands be shortened, and refuses what is no command. */
 function addAbbreviations(program: Command): void {
@@ -160,7 +136,8 @@ function addAbbreviations(program: Command): void {
     }
     const hint =
       meaning.kind === 'unknown' && meaning.nearest !== undefined ? [`did you mean '${meaning.nearest}'?`] : [];
-    throw new CliError('USAGE', `there is no command '${word}'`, [...hint, "'mcctl help' lists them"]);
+    const help = program.parent === null ? 'mcctl help' : `mcctl help ${program.name()}`;
+    throw new CliError('USAGE', `there is no command '${word}'`, [...hint, `'${help}' lists them`]);
   });
 }
 
@@ -169,9 +146,9 @@ function usageError(error: CommanderError): CliError {
   return new CliError('USAGE', first.replace(/^error: /, ''), others);
 }
 
-function readTable(text: string): number {
-  const table = parseTable(text);
-  if (table === undefined) throw new InvalidArgumentError('A table is 1 to 99999999.');
+function readTable(text: string): number | string {
+  const table = parseTableWord(text);
+  if (table === undefined) throw new InvalidArgumentError('A table is 1 to 99999999, or a name.');
   return table;
 }
 

@@ -3,11 +3,13 @@ import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import type { Agent } from './connect.js';
 import type { Format } from './output/list.js';
+import type { Supervisor } from './supervisor.js';
 import type { Terminal } from './terminal.js';
 
 /** Options that stand before or after any command. */
 export interface GlobalOptions {
-  readonly table?: number;
+  /** Its id, or its name. */
+  readonly table?: number | string;
   readonly socket?: string;
   readonly output: Format;
   /** Whose resources are changed. */
@@ -27,6 +29,8 @@ export interface Session {
   readonly hasEndpoint: boolean;
   /** The agent that is meant; found when first needed. */
   readonly agent: Agent;
+  /** The supervisor of this host; found when first needed. */
+  readonly supervisor: Supervisor;
 }
 
 /** What a command does; returns the status of the program. */

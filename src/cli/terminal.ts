@@ -12,7 +12,12 @@ export interface Terminal {
   writeAll(texts: AsyncIterable<string>): Promise<void>;
   /** Writes a line to stderr. */
   note(line: string): void;
+  /** Shows a line that the next one replaces, on a terminal alone; undefined takes it away. */
+  showProgress(line: string | undefined): void;
 }
+
+/** Back to the first column, and erase to the end of the line (EL). */
+const CLEAR_LINE = '\r\u001b[K';
 
 /** Characters of stdout that are written at once. */
 const BLOCK_LENGTH = 64 * 1024;
@@ -20,12 +25,13 @@ const BLOCK_LENGTH = 64 * 1024;
 /** Opens the terminal. `wantsColour` is what the person said; only a terminal has colours anyway. */
 export function openTerminal(
   stdout: Writable & { readonly isTTY?: boolean },
-  stderr: Writable,
+  stderr: Writable & { readonly isTTY?: boolean },
   wantsColour: boolean,
 ): Terminal {
   const write = async (text: string) => {
     if (!stdout.write(text)) await drained(stdout);
   };
+  let isProgressShown = false;
   return {
     hasColour: wantsColour && stdout.isTTY === true,
     write,
@@ -42,6 +48,11 @@ export function openTerminal(
     },
     note: (line) => {
       stderr.write(`${printable(line)}\n`);
+    },
+    showProgress: (line) => {
+      if (stderr.isTTY !== true || (line === undefined && !isProgressShown)) return;
+      isProgressShown = line !== undefined;
+      stderr.write(`${CLEAR_LINE}${printable(line ?? '')}`);
     },
   };
 }

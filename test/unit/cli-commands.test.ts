@@ -148,10 +148,10 @@ describe('mcctl', { concurrency: 2 }, () => {
     assert.match(ended.stderr, /^mcctl: --socket: '.*' has 108 bytes\n {2}the path of a unix socket has 107 at most/);
     assert.equal((await runMcctl(['-u', '', 'show'])).status, 64);
     assert.equal((await runMcctl(['show'], { environment: { MCROUTE_SOCKET: long } })).status, 78);
-    const table = await runMcctl(['show'], { environment: { MCROUTE_TABLE: 'five' } });
+    const table = await runMcctl(['show'], { environment: { MCROUTE_TABLE: 'five!' } });
     assert.deepEqual(
       [table.status, table.stderr],
-      [78, "mcctl: MCROUTE_TABLE: 'five' is not a table: 1 to 99999999\n"],
+      [78, "mcctl: MCROUTE_TABLE: 'five!' is not a table: 1 to 99999999, or a name\n"],
     );
     const directories = { MCROUTE_RUNTIME_DIRECTORY: long };
     assert.equal((await runMcctl(['-t', '5', 'show'], { environment: directories })).status, 78);
@@ -185,6 +185,9 @@ describe('mcctl', { concurrency: 2 }, () => {
       AGENT_UNAVAILABLE: 69,
       TABLE_IN_USE: 69,
       MISSING_CAPABILITY: 77,
+      STORAGE: 73,
+      TABLE_EXISTS: 65,
+      AGENT_FAILED: 69,
       INTERNAL: 70,
     };
     for (const [reason, code] of Object.entries(expected)) {

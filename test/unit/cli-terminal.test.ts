@@ -39,6 +39,16 @@ describe('the terminal', () => {
     }
   });
 
+  it('shows progress in one line, on a terminal alone, and takes it away once', () => {
+    const stderr = new Sink(true);
+    const terminal = openTerminal(new Sink(false), stderr, false);
+    for (const line of [undefined, 'a\n', 'b', undefined, undefined]) terminal.showProgress(line);
+    assert.deepEqual(stderr.writes, ['\r\u001b[Ka\\x0a', '\r\u001b[Kb', '\r\u001b[K']);
+    const file = new Sink(false);
+    openTerminal(new Sink(true), file, false).showProgress('a');
+    assert.deepEqual(file.writes, []);
+  });
+
   it('joins many texts to few writes, and loses none', async () => {
     const stdout = new Sink(false);
     await openTerminal(stdout, new Sink(false), false).writeAll(texts(100_000, '0123456789\n'));

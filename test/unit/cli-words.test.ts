@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { abbreviationsOf, findName, nearestName } from '../../src/cli/words.js';
+import { abbreviationsOf, findName } from '../../src/cli/words.js';
+import { nearestName } from '../../src/model/spelling.js';
 
 const NAMES = ['add', 'apply', 'show', 'routes', 'rules'];
 

@@ -4,6 +4,7 @@ import type { Command } from 'commander';
 import type { WatchResponse__Output } from '../../api/generated/mcroute/v1/WatchResponse.js';
 import { ApiError, type Reason } from '../../api/status.js';
 import { EXIT_INTERRUPTED } from '../errors.js';
+import { untilInterrupted } from '../interrupt.js';
 import { WatchView } from '../output/watch.js';
 import type { Run, Session } from '../session.js';
 import { readRevision } from './apply.js';
@@ -23,7 +24,9 @@ export function addWatchCommand(program: Command, run: Run): void {
       'after',
       "\nExamples:\n  mcctl -t 5 watch\n  mcctl -t 5 watch --reconnect -o json | jq -r '.key.group'",
     )
-    .action((options: WatchOptions, command: Command) => run(command, (session) => watch(session, options)));
+    .action((options: WatchOptions, command: Command) =>
+      run(command, (session) => untilInterrupted((signal) => watchUntil(session, options, signal))),
+    );
 }
 
 interface WatchOptions {
@@ -41,19 +44,6 @@ const INTERRUPTIONS: Readonly<Partial<Record<Reason, string>>> = {
   WATCHER_TOO_SLOW: 'changes came faster than they were read; going on with the state as it is',
   REVISION_COMPACTED: 'what came meanwhile is no longer known; starting anew',
 };
-
-async function watch(session: Session, options: WatchOptions): Promise<number> {
-  const interruption = new AbortController();
-  const interrupt = () => {
-    interruption.abort();
-  };
-  process.once('SIGINT', interrupt);
-  try {
-    return await watchUntil(session, options, interruption.signal);
-  } finally {
-    process.off('SIGINT', interrupt);
-  }
-}
 
 async function watchUntil(session: Session, options: WatchOptions, signal: AbortSignal): Promise<number> {
   const view = new WatchView();

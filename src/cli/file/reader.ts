@@ -1,6 +1,6 @@
 // Reads plain values with the keys and types that are expected, and collects all that is wrong. Pure.
+import { nearestName } from '../../model/spelling.js';
 import { CliError } from '../errors.js';
-import { nearestName } from '../words.js';
 import { type Path, type SourceText, pathText } from './source-text.js';
 
 /** Problems that one error tells; a file with more of them says how many there are. */

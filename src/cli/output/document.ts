@@ -88,7 +88,7 @@ export function sourceValue(source: string): Value {
   return source === '' ? null : source;
 }
 
-function errorDocument(message: NonNullable<Entry__Output['error']>): Document {
+export function errorDocument(message: NonNullable<Entry__Output['error']>): Document {
   const { reason, message: text, metadata } = fromStatusMessage(message);
   return { reason, text, errno: metadata['errno'] ?? null, syscall: metadata['syscall'] ?? null };
 }

@@ -94,9 +94,13 @@ export function paintState(text: string): string {
 // SGR codes: 31 red, 32 green, 33 yellow.
 const COLOURS = new Map([
   ['programmed', 32],
+  ['ready', 32],
   ['pending', 33],
   ['partial', 33],
   ['missing', 33],
+  ['starting', 33],
+  ['stopping', 33],
+  ['backing-off', 33],
   ['conflict', 31],
   ['failed', 31],
 ]);

@@ -1,0 +1,117 @@
+// mcroute-supervisor: arguments in, agents that are kept alive until it is told to end.
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { EXIT_CODE } from '../runtime/exit-code.js';
+import { takeListenFds } from '../runtime/listen-fds.js';
+import { LOG_LEVELS, type LogLevel, type Logger, openLog } from '../runtime/log.js';
+import { openNotifier, watchdogTimeoutMs } from '../runtime/notify.js';
+import { runtimeDirectory, stateDirectory } from '../runtime/paths.js';
+import { readConfiguration } from './configuration.js';
+import { Life } from './life.js';
+import { missingPieces } from './spawn.js';
+import { type RunningSupervisor, startSupervisor } from './start.js';
+import type { TableDefinition } from './table.js';
+
+interface Arguments {
+  readonly config: string;
+  readonly check?: true;
+  readonly stateDirectory: string;
+  readonly runtimeDirectory: string;
+  readonly logLevel: LogLevel;
+}
+
+const TREE = join(import.meta.dirname, '../../..');
+const DEFAULT_CONFIGURATION = '/etc/mcroute/mcroute.yaml';
+
+/** Codes of errors that end in EX_NOPERM: another start would meet them again. */
+const NO_PERMISSION: ReadonlySet<unknown> = new Set(['EPERM', 'EACCES', 'EROFS']);
+
+const program = new Command('mcroute-supervisor')
+  .description('Keeps an agent for each multicast routing table of the host.')
+  .version(readVersion(), '-v, --version')
+  .option('-f, --config <file>', 'the tables, in YAML', DEFAULT_CONFIGURATION)
+  .option('--check', 'say what is wrong with the file, and end')
+  .option(
+    '--state-directory <directory>',
+    'where tables and wishes are saved',
+    stateDirectory(process.env) ?? '/var/lib/mcroute',
+  )
+  .option('--runtime-directory <directory>', 'where the sockets are', runtimeDirectory(process.env))
+  .addOption(new Option('-l, --log-level <level>', 'what is logged').choices(LOG_LEVELS).default('notice'))
+  .exitOverride((error) => {
+    process.exit(error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage);
+  });
+
+await main(program.parse().opts<Arguments>());
+
+async function main(options: Arguments): Promise<void> {
+  const definitions = readOrFail(options.config);
+  if (options.check === true) {
+    process.stdout.write(`${options.config}: ${definitions.length} ${definitions.length === 1 ? 'table' : 'tables'}\n`);
+    process.exit(EXIT_CODE.ok);
+  }
+  const log = openLog(options.logLevel, { program: 'supervisor' });
+  const watchdogMs = watchdogTimeoutMs(process.env);
+  const notifier = openNotifier(process.env);
+  // Before anything is opened, or one of them could be closed for a descriptor that was handed over.
+  const listenFds = takeListenFds(process.env);
+  const missing = process.env['MCROUTE_AGENT'] === undefined ? missingPieces(TREE) : [];
+  if (missing.length > 0) fail(EXIT_CODE.unavailable, `${missing.join(', ')}: not there: run 'npm run build'`);
+  const life = new Life(notifier, log, { watchdogMs, readConfiguration: () => readTables(options.config) });
+  let running: RunningSupervisor;
+  try {
+    mkdirSync(options.stateDirectory, { recursive: true, mode: 0o755 });
+    running = await startSupervisor(
+      {
+        tree: TREE,
+        runtimeDirectory: options.runtimeDirectory,
+        stateDirectory: options.stateDirectory,
+        logLevel: options.logLevel,
+        environment: process.env,
+        definitions,
+        listenFds,
+        notifier,
+      },
+      log,
+    );
+  } catch (error) {
+    startFailed(log, error);
+  }
+  process.exit(await life.live(running));
+}
+
+function startFailed(log: Logger, error: unknown): never {
+  log.fatal({ err: error }, 'the supervisor could not start');
+  log.flush();
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const isBusy = code === 'SUPERVISOR_RUNS' || code === 'EADDRINUSE' || code === 'SOCKET_IN_USE';
+  const message = error instanceof Error ? error.message : String(error);
+  if (NO_PERMISSION.has(code)) fail(EXIT_CODE.noPermission, message);
+  fail(isBusy ? EXIT_CODE.unavailable : EXIT_CODE.software, message);
+}
+
+/** The tables of the file; without the default file there are none but those that were created. */
+function readTables(file: string): readonly TableDefinition[] {
+  return file === DEFAULT_CONFIGURATION && !existsSync(file) ? [] : readConfiguration(file);
+}
+
+/** EX_CONFIG for a file that cannot be read, too: EX_NOINPUT is for what is no system file (sysexits.h). */
+function readOrFail(file: string): readonly TableDefinition[] {
+  try {
+    return readTables(file);
+  } catch (error) {
+    fail(EXIT_CODE.config, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function fail(code: number, message: string): never {
+  const lines = message.split('\n').map((line) => `mcroute-supervisor: ${line}\n`);
+  process.stderr.write(lines.join(''));
+  process.exit(code);
+}
+
+function readVersion(): string {
+  const text = readFileSync(join(TREE, 'package.json'), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,96 @@
+// What the settings of a table may be, wherever they are told: in the configuration file or by the API. Pure.
+import { quote } from '../api/parse.js';
+import type { Family } from '../model/address.js';
+import {
+  CACHE_TIMEOUT_DEFAULT_S,
+  CACHE_TIMEOUT_MAX_S,
+  MRULE_PRIORITY_MAX,
+  MRULE_PRIORITY_MIN,
+  NETNS_NAME_MAX,
+  TABLE_ID_MAX,
+  TABLE_ID_MIN,
+  TABLE_NAME_MAX,
+  USER_MAX,
+  WATCHDOG_DEFAULT_S,
+  WATCHDOG_MAX_S,
+} from '../model/limits.js';
+import { MRULE_PRIORITY_DEFAULT } from '../model/mrule.js';
+import { isTableName } from '../model/table.js';
+import { LOG_LEVELS, type LogLevel } from '../runtime/log.js';
+import type { TableSettings } from './table.js';
+
+/** The settings of a table of which nothing is told. */
+export const DEFAULT_SETTINGS: TableSettings = {
+  name: undefined,
+  user: undefined,
+  netns: undefined,
+  families: [],
+  cacheTimeoutS: CACHE_TIMEOUT_DEFAULT_S,
+  starG: 'kernel',
+  makesMrules: true,
+  mrulePriority: MRULE_PRIORITY_DEFAULT,
+  wantsRealtime: true,
+  logLevel: undefined,
+  watchdogS: WATCHDOG_DEFAULT_S,
+};
+
+/** Both families, in the order in which settings have them. */
+export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
+
+/** How (*,G) rules can be served. */
+export const STAR_G: readonly TableSettings['starG'][] = ['kernel', 'learn'];
+
+/** A whole number of a setting, with its bounds and how a message names it. */
+export interface NumberRule {
+  readonly min: number;
+  readonly max: number;
+  /** Such as `a table's id`. */
+  readonly what: string;
+}
+
+export const TABLE_ID: NumberRule = { min: TABLE_ID_MIN, max: TABLE_ID_MAX, what: "a table's id" };
+export const CACHE_TIMEOUT: NumberRule = { min: 0, max: CACHE_TIMEOUT_MAX_S, what: 'a cache timeout in seconds' };
+export const WATCHDOG: NumberRule = { min: 0, max: WATCHDOG_MAX_S, what: 'a watchdog time in seconds' };
+export const MRULE_PRIORITY: NumberRule = {
+  min: MRULE_PRIORITY_MIN,
+  max: MRULE_PRIORITY_MAX,
+  what: 'a priority of mrules',
+};
+
+// Each of these says what is wrong with a value and what was expected; undefined where it is right.
+
+export function complaintAboutNumber(value: number, rule: NumberRule): string | undefined {
+  if (Number.isInteger(value) && value >= rule.min && value <= rule.max) return undefined;
+  return `${value} is not ${rule.what}: ${expectedOf(rule)}`;
+}
+
+/** The bounds in words. */
+export function expectedOf({ min, max }: NumberRule): string {
+  return `a whole number, ${min} to ${max}`;
+}
+
+export function complaintAboutName(name: string): string | undefined {
+  if (isTableName(name)) return undefined;
+  return `${quote(name)} is not a name for a table: 1 to ${TABLE_NAME_MAX} letters, digits, '-', '_' and '.', and not a number`;
+}
+
+/** Whether there is such a user is for mcroute-launch to find out. */
+export function complaintAboutUser(user: string): string | undefined {
+  // What useradd(8) takes, names of directories such as DOMAIN\user@realm, and ids. One that begins with - is an option.
+  if (user.length <= USER_MAX && /^[^\s:\p{C}-][^\s:\p{C}]*(:[^\s:\p{C}-][^\s:\p{C}]*)?$/u.test(user)) return undefined;
+  return `${quote(user)} is not a user: USER or USER:GROUP, by name or id`;
+}
+
+export function complaintAboutNetns(netns: string): string | undefined {
+  const isFileName = netns !== '' && netns !== '.' && netns !== '..' && !/[/\p{C}]|^-/u.test(netns);
+  if (isFileName && Buffer.byteLength(netns) <= NETNS_NAME_MAX) return undefined;
+  return `${quote(netns)} is not the name of a network namespace: one that 'ip netns list' shows`;
+}
+
+export function isLogLevel(text: string): text is LogLevel {
+  return LOG_LEVELS.some((level) => level === text);
+}
+
+export function complaintAboutLogLevel(text: string): string | undefined {
+  return isLogLevel(text) ? undefined : `${quote(text)} is not a log level: ${LOG_LEVELS.join(', ')}`;
+}

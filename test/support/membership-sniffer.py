@@ -1,0 +1,69 @@
+"""Tells of every IGMP and MLD message that says that nobody listens to a group any more, one line each, until it is killed.
+
+membership-sniffer.py INTERFACE     prints `ready` first, then `leave PROTOCOL GROUP`
+"""
+import socket
+import struct
+import sys
+
+ETH_P_ALL = 3
+IGMP_V2_LEAVE, IGMP_V3_REPORT = 0x17, 0x22
+MLD_V1_DONE, MLD_V2_REPORT = 132, 143
+# Types of group records (RFC 3376 section 4.2.12, RFC 3810 section 5.2.12).
+CHANGE_TO_INCLUDE, BLOCK_OLD_SOURCES = 3, 6
+
+
+def leave(protocol, address):
+    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
+    print("leave", protocol, socket.inet_ntop(family, address), flush=True)
+
+
+def records(protocol, body, address_bytes):
+    """The records of a report of version 3 (MLD: 2): type, group, number of sources."""
+    (count,) = struct.unpack_from("!H", body, 6)
+    at = 8
+    for _ in range(count):
+        kind, auxiliary, sources = struct.unpack_from("!BBH", body, at)
+        address = body[at + 4 : at + 4 + address_bytes]
+        # With sources, a change to include begins to listen to these.
+        if (kind == CHANGE_TO_INCLUDE and sources == 0) or kind == BLOCK_OLD_SOURCES:
+            leave(protocol, address)
+        at += 4 + address_bytes * (1 + sources) + 4 * auxiliary
+
+
+def ipv4(packet):
+    if packet[9] != socket.IPPROTO_IGMP:
+        return
+    body = packet[(packet[0] & 15) * 4 :]
+    if body[0] == IGMP_V2_LEAVE:
+        leave("igmp", body[4:8])
+    elif body[0] == IGMP_V3_REPORT:
+        records("igmp", body, 4)
+
+
+def ipv6(packet):
+    following, at = packet[6], 40
+    if following == socket.IPPROTO_HOPOPTS:
+        following, at = packet[40], 40 + 8 * (packet[41] + 1)
+    if following != socket.IPPROTO_ICMPV6:
+        return
+    body = packet[at:]
+    if body[0] == MLD_V1_DONE:
+        leave("mld", body[8:24])
+    elif body[0] == MLD_V2_REPORT:
+        records("mld", body, 16)
+
+
+def main():
+    sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+    sniffer.bind((sys.argv[1], ETH_P_ALL))
+    print("ready", flush=True)
+    while True:
+        packet, (_, protocol, *_) = sniffer.recvfrom(65535)
+        if protocol == 0x0800:
+            ipv4(packet)
+        elif protocol == 0x86DD:
+            ipv6(packet)
+
+
+main()

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { agentError } from '../../src/supervisor/agent-error.js';
+import { DEFAULT_SETTINGS } from '../../src/supervisor/settings.js';
+import { type AgentExit, type SpawnContext, agentCommand, agentEnvironment } from '../../src/supervisor/spawn.js';
+import type { TableDefinition, TableSettings } from '../../src/supervisor/table.js';
+
+const CONTEXT: SpawnContext = {
+  tree: '/tree',
+  runtimeDirectory: '/run/mcroute',
+  stateDirectory: '/var/lib/mcroute',
+  notifySocketPath: '/run/mcroute/notify.sock',
+  agentGroup: 990,
+  logLevel: 'notice',
+  environment: {},
+};
+
+const LAUNCH = [
+  '/tree/native/build/Release/mcroute-launch',
+  ...[`--die-with-parent=${process.pid}`, '--from-arguments', '--'],
+  ...['node', '--enable-source-maps', '/tree/dist/src/agent/main.js'],
+];
+
+const PLAIN = [
+  ...['--table', '5', '--socket', '/run/mcroute/5.sock', '--state-directory', '/var/lib/mcroute'],
+  ...['--cache-timeout', '60', '--star-g', 'kernel', '--mrule-priority', '4000', '--log-level', 'notice'],
+];
+
+function define(settings: Partial<TableSettings> = {}): TableDefinition {
+  return { table: 5, settings: { ...DEFAULT_SETTINGS, ...settings }, origin: 'api' };
+}
+
+describe('the command line of an agent', () => {
+  it('is the launcher with the table, its socket and where it saves', () => {
+    assert.deepEqual(agentCommand(define(), CONTEXT), [...LAUNCH, ...PLAIN]);
+  });
+
+  it('has every setting, and enters the namespace first', () => {
+    const settings: Partial<TableSettings> = {
+      name: 'studio',
+      user: 'av:av',
+      netns: 'red',
+      families: ['ipv4', 'ipv6'],
+      cacheTimeoutS: 0,
+      starG: 'learn',
+      makesMrules: false,
+      mrulePriority: 77,
+      wantsRealtime: false,
+      logLevel: 'debug',
+      watchdogS: 5,
+    };
+    assert.deepEqual(agentCommand(define(settings), CONTEXT), [
+      ...['nsenter', '--net=/run/netns/red', '--'],
+      ...LAUNCH,
+      ...['--table', '5', '--socket', '/run/mcroute/5.sock', '--state-directory', '/var/lib/mcroute'],
+      ...['--user', 'av:av', '--families', 'ipv4,ipv6', '--cache-timeout', '0', '--star-g', 'learn', '--no-mrules'],
+      ...['--mrule-priority', '77', '--no-realtime', '--log-level', 'debug'],
+    ]);
+  });
+
+  it('gives a user without a group the one that can make sockets, if there is one', () => {
+    const userOf = (agentGroup: number | undefined) => {
+      const words = agentCommand(define({ user: 'av' }), { ...CONTEXT, agentGroup });
+      return words[words.indexOf('--user') + 1];
+    };
+    assert.equal(userOf(990), 'av:990');
+    assert.equal(userOf(undefined), 'av');
+  });
+
+  it('can have another program in place of the launcher', () => {
+    const environment = { MCROUTE_AGENT: '/bin/other' };
+    assert.deepEqual(agentCommand(define(), { ...CONTEXT, environment }), ['/bin/other', ...PLAIN]);
+  });
+});
+
+describe('the environment of an agent', () => {
+  const inherited = {
+    PATH: '/bin',
+    NODE_EXTRA_CA_CERTS: '/certificates',
+    MCROUTE_AGENT: '/bin/other',
+    LISTEN_PID: '1',
+    LISTEN_FDS: '9',
+    LISTEN_FDNAMES: '5.mrt4',
+    WATCHDOG_PID: '1',
+    WATCHDOG_USEC: '1',
+    NOTIFY_SOCKET: '/run/systemd/notify',
+  };
+
+  it('names what is handed over and who listens, and has nothing that was meant for the supervisor', () => {
+    const kept = [
+      { fd: 20, name: 'mrt4' },
+      { fd: 9, name: 'asm4' },
+    ];
+    assert.deepEqual(agentEnvironment(define({ watchdogS: 30 }), kept, { ...CONTEXT, environment: inherited }), {
+      PATH: '/bin',
+      MCROUTE_RUNTIME_DIRECTORY: '/run/mcroute',
+      NOTIFY_SOCKET: '/run/mcroute/notify.sock',
+      LISTEN_FDS: '2',
+      LISTEN_FDNAMES: 'mrt4:asm4',
+      WATCHDOG_USEC: '30000000',
+    });
+  });
+
+  it('has no names without descriptors, and no watchdog where nobody watches', () => {
+    assert.deepEqual(agentEnvironment(define({ watchdogS: 0 }), [], { ...CONTEXT, environment: inherited }), {
+      PATH: '/bin',
+      MCROUTE_RUNTIME_DIRECTORY: '/run/mcroute',
+      NOTIFY_SOCKET: '/run/mcroute/notify.sock',
+      LISTEN_FDS: '0',
+    });
+  });
+});
+
+describe('what is said of an agent that failed', () => {
+  const exit: AgentExit = { code: undefined, signal: undefined, startError: undefined, lastWords: '' };
+
+  it('is the last sentence that was for people, and why', () => {
+    const log = '{"level":60,"msg":"the agent could not start"}\n';
+    const cases: readonly [Partial<AgentExit>, string, RegExp][] = [
+      [
+        { code: 69, lastWords: 'mcroute-launch: TABLE_IN_USE: table 5 is owned by another program\n' },
+        'TABLE_IN_USE',
+        /^the agent of table 5 ended with 69: table 5 is owned by another program$/,
+      ],
+      [
+        { code: 77, lastWords: 'mcroute-launch: MISSING_CAPABILITY: CAP_NET_RAW is missing\n' },
+        'MISSING_CAPABILITY',
+        /CAP_NET_RAW is missing/,
+      ],
+      [{ code: 70, lastWords: `mcroute-agent: no socket\n${log}` }, 'AGENT_FAILED', /ended with 70: no socket$/],
+      [{ code: 1, lastWords: 'nsenter: cannot open red\n' }, 'AGENT_FAILED', /with 1: nsenter: cannot open red$/],
+      [{ code: 1, lastWords: log }, 'AGENT_FAILED', /ended with 1: its log says why$/],
+      [{ signal: 'SIGKILL' }, 'AGENT_FAILED', /was killed by SIGKILL/],
+      [{ startError: 'spawn /bin/sh EAGAIN' }, 'AGENT_FAILED', /could not be started: spawn \/bin\/sh EAGAIN$/],
+    ];
+    for (const [how, reason, message] of cases) {
+      const error = agentError(5, 'ended', { ...exit, ...how });
+      assert.equal(error.reason, reason);
+      assert.match(error.message, message);
+    }
+  });
+
+  it('is its fault where it was ended for one', () => {
+    assert.match(agentError(5, 'late', { ...exit, signal: 'SIGKILL' }).message, /not ready in time/);
+    assert.match(agentError(5, 'silent', { ...exit, signal: 'SIGABRT' }).message, /no sign of life/);
+  });
+});
