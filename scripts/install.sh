@@ -1,15 +1,16 @@
 #!/bin/sh
-# Installs what runs: PREFIX/lib/mcroute, readable by everyone, and links to its programs in PREFIX/bin.
+# Installs what runs: PREFIX/lib/mcroute, readable by everyone, links to its programs in PREFIX/bin, and what systemd reads:
+# units, preset, the user and the directory of sockets. docs/systemd.md tells how to begin with them.
 #
 #   install.sh PREFIX          everything must have been built (npm run build)
 #   DESTDIR=FOLDER install.sh PREFIX     below FOLDER, for packages
 set -eu
 
-if [ $# -ne 1 ]; then
-  echo 'usage: install.sh PREFIX' >&2
+if [ $# -ne 1 ] || [ "${1#/}" = "$1" ]; then
+  echo 'usage: install.sh PREFIX      an absolute path, such as /usr/local' >&2
   exit 64
 fi
-prefix=$1
+prefix=${1%/}
 root=$(dirname "$(dirname "$(readlink -f "$0")")")
 lib=${DESTDIR-}$prefix/lib
 bin=${DESTDIR-}$prefix/bin
@@ -39,6 +40,7 @@ add proto
 add native/build/Release/kernel.node
 add native/build/Release/mcroute-launch
 add package.json
+add systemd/netns.conf
 # Sorted: a package comes before those inside of it.
 echo "$packages" | sort | while read -r package; do
   case $package in
@@ -57,3 +59,15 @@ rm -rf "$lib/.mcroute.old"
 for program in "$lib"/mcroute/bin/*; do
   ln -sf "../lib/mcroute/bin/$(basename "$program")" "$bin/"
 done
+
+# Installs a file of systemd/ as one that names the prefix; never half of it is seen.
+add_configuration() {
+  mkdir -p "$lib/$2"
+  sed "s|@prefix@|$prefix|g" "systemd/$1" >"$lib/$2/.${3-$1}.new"
+  mv "$lib/$2/.${3-$1}.new" "$lib/$2/${3-$1}"
+}
+add_configuration mcroute.service systemd/system
+add_configuration mcroute-agent@.service systemd/system
+add_configuration 90-mcroute.preset systemd/system-preset
+add_configuration mcroute.sysusers.conf sysusers.d mcroute.conf
+add_configuration mcroute.tmpfiles.conf tmpfiles.d mcroute.conf

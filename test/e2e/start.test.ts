@@ -108,8 +108,12 @@ describe('a start without privileges is refused (77)', () => {
 
   it('and not served with more of them than CAP_NET_ADMIN', () => {
     // Started past the launcher, with a table that is owned and all that root may do.
-    const words = [process.execPath, join(installTree(), 'dist/src/agent/main.js'), '--table', '304'];
-    const { status, stderr } = start(namespace, ['python3', HAND_OVER, '304', ...words]);
+    const program = [process.execPath, join(installTree(), 'dist/src/agent/main.js')];
+    // The launcher makes the table's folder.
+    const state = join(runtimeDirectory(namespace), 'state');
+    mkdirSync(join(state, '304'), { recursive: true });
+    const words = [...program, '--table', '304', '--state-directory', state];
+    const { status, stderr } = start(namespace, ['python3', HAND_OVER, '304', 'vifs', ...words]);
     assert.equal(status, 77, stderr);
     assert.match(stderr, /a thread has other privileges than CAP_NET_ADMIN: start 'mcroute-agent' from bin/);
     assert.match(stderr, /"findings":\[\{"tid":\d+,"field":"Cap/);

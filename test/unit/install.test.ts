@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ describe('scripts/install.sh', () => {
     const programs = readdirSync(join(installTree(), 'bin'));
     assert.ok(programs.includes('mcroute-agent') && programs.includes('mcctl'));
     assert.deepEqual(readdirSync(path('bin')).sort(), programs.sort());
-    assert.deepEqual(readdirSync(path('lib')), ['mcroute']);
+    assert.deepEqual(readdirSync(path('lib')).sort(), ['mcroute', 'systemd', 'sysusers.d', 'tmpfiles.d']);
     for (const program of programs) {
       assert.equal(realpathSync(path(`bin/${program}`)), realpathSync(path(`lib/mcroute/bin/${program}`)));
     }
@@ -42,6 +42,22 @@ describe('scripts/install.sh', () => {
     }
     const launcher = statSync(path('lib/mcroute/native/build/Release/mcroute-launch'));
     assert.equal(launcher.mode & 0o777, 0o755);
+  });
+
+  it('brings units that start what it has installed', () => {
+    const units = readdirSync(path('lib/systemd/system'));
+    assert.deepEqual(units.sort(), ['mcroute-agent@.service', 'mcroute.service']);
+    for (const unit of units) {
+      const text = readFileSync(path(`lib/systemd/system/${unit}`), 'utf8');
+      const [, program = ''] = /^ExecStart=(\/opt\S+)/m.exec(text) ?? [];
+      assert.ok(statSync(join(destination, program)).mode & 0o001, program);
+      assert.doesNotMatch(text, /@\w+@/);
+    }
+  });
+
+  it('refuses a prefix that units could not name', () => {
+    const { status } = spawnSync('sh', [join(installTree(), 'scripts/install.sh'), 'opt/mcroute']);
+    assert.equal(status, 64);
   });
 
   it('brings the packages that programs need at run time, and no other', () => {
