@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import type { Operation } from '../../src/agent/kernel/port.js';
 import type { Mrule } from '../../src/model/mrule.js';
-import type { Test } from './kernel-bench.js';
+import { sameAddress } from '../../src/model/address.js';
+import type { TableUnderTest, Test } from './kernel-bench.js';
 
 export function describeMrules(test: Test): void {
   test('packets come to the table by its mrules', async (table) => {
@@ -114,6 +115,63 @@ export function describeJoins(test: Test): void {
     assert.deepEqual(table.do({ op: 'join', ifindex, group, source: undefined }), ['done']);
     assert.equal(bench.isJoined(ifindex, group), true);
     bench.removeLink('extra0');
+  });
+}
+
+/** What an agent finds that comes after another. */
+export function describeHeldState(test: Test): void {
+  const held = ({ bench, family }: TableUnderTest) =>
+    bench.kernel.readHeldState().find((state) => state.family === family) ?? assert.fail(`nothing of ${family}`);
+
+  test('the vifs that are there are told with their interfaces, holes or not', async ({ family, ...table }) => {
+    const { bench } = table;
+    await bench.addLink('extra0');
+    table.do({ op: 'add-vif', family, vif: 9, ifindex: table.ifindex('extra0') }, { op: 'delete-vif', family, vif: 1 });
+    const vifs = () => new Map([...held({ family, ...table }).vifs].filter(([vif]) => vif < 10));
+    const expected = [0, 2].map((vif) => [vif, table.ifindex(`eth${vif}`)] as const);
+    assert.deepEqual(vifs(), new Map([...expected, [9, table.ifindex('extra0')]]));
+    bench.removeLink('extra0');
+    assert.deepEqual(vifs(), new Map(expected));
+  });
+
+  test('the (*,G) entries of a group are told from the oldest to the newest, with what they were changed to', (table) => {
+    table.do(table.putProxy(2, [1]), table.putProxy(0, [1]), table.putProxy(1, [2]), table.putProxy(2, [0]));
+    const iifs = () =>
+      held(table).entries.flatMap(({ source, group, iif }) =>
+        source === undefined && sameAddress(group, table.group) ? [iif] : [],
+      );
+    assert.deepEqual(
+      iifs(),
+      [2, 0, 1].map((vif) => table.ifindex(`eth${vif}`)),
+    );
+    table.do(table.deleteProxy(0), table.putProxy(0, [1]));
+    assert.deepEqual(
+      iifs(),
+      [2, 1, 0].map((vif) => table.ifindex(`eth${vif}`)),
+    );
+  });
+
+  test('joins are told, and those of others are not', (table) => {
+    const { group, sources } = table;
+    const ifindex = table.ifindex('eth1');
+    const joins = [undefined, sources[1], sources[3]].map((source) => ({ ifindex, group, source }));
+    table.do(...joins.map((key): Operation => ({ op: 'join', ...key })));
+    const found = () => held(table).joins.map((join) => JSON.stringify({ ...join }));
+    assert.deepEqual(found().sort(), joins.map((join) => JSON.stringify(join)).sort());
+    table.do(...joins.map((key): Operation => ({ op: 'leave', ...key })));
+    assert.deepEqual(found(), []);
+  });
+
+  test('the names of vif numbers are as they were noted last', ({ family, ...table }) => {
+    const { kernel } = table.bench;
+    const names = new Map([
+      [0, { name: 'eth0', isUnused: false }],
+      [31, { name: 'a-long-name-123', isUnused: true }],
+    ]);
+    kernel.noteVifNames(family, names);
+    assert.deepEqual(held({ family, ...table }).vifNames, names);
+    kernel.noteVifNames(family, new Map());
+    assert.deepEqual(held({ family, ...table }).vifNames, new Map());
   });
 }
 

@@ -11,7 +11,7 @@ import {
   type Test,
   tableUnderTest,
 } from './kernel-bench.js';
-import { describeJoins, describeLinks, describeMrules } from './kernel-contract-world.js';
+import { describeHeldState, describeJoins, describeLinks, describeMrules } from './kernel-contract-world.js';
 
 /** Declares the suite. `open` is called once for each family. */
 export function describeKernelContract(name: string, open: () => Promise<KernelBench>): void {
@@ -56,6 +56,7 @@ export function describeKernelContract(name: string, open: () => Promise<KernelB
       describeMrules(test);
       describeLinks(test);
       describeJoins(test);
+      describeHeldState(test);
       describeWhole(test);
     });
   }
