@@ -50,6 +50,14 @@ void UpcallResponder::learn(Side& side, const LearnedFlow& flow) {
 }
 
 void UpcallResponder::leaveAlone(Side& side, const Upcall& upcall) {
+  remember(side, upcall);
+  ++stats_.unresolved;
+  const MfcEntry none{.key = upcall.key, .parent = upcall.vif};
+  push(UpcallEventKind::unresolved, side, {.entry = none, .arrival = upcall.vif}, none.parent);
+}
+
+/// So that rules which come later answer it.
+void UpcallResponder::remember(Side& side, const Upcall& upcall) {
   const LeftAloneFlow leftAlone{.upcall = upcall, .since = LeftAloneFlow::Clock::now()};
   if (const LeftAloneFlow* victim = side.leftAlone.victimFor(leftAlone)) {
     // A copy, because removing it frees its slot.
@@ -57,9 +65,6 @@ void UpcallResponder::leaveAlone(Side& side, const Upcall& upcall) {
     side.leftAlone.remove(oldest);
   }
   side.leftAlone.put(leftAlone);
-  ++stats_.unresolved;
-  const MfcEntry none{.key = upcall.key, .parent = upcall.vif};
-  push(UpcallEventKind::unresolved, side, {.entry = none, .arrival = upcall.vif}, none.parent);
 }
 
 /// Answers an upcall that was left alone, if the rules of now have an answer; a new entry sends on what is queued.
@@ -207,6 +212,12 @@ void UpcallResponder::adopt(Family family, const MfcEntry& entry) {
   const std::lock_guard lock(mutex_);
   // Where its first packet came in is not known any more.
   keep(side(family), {.entry = entry, .arrival = entry.parent});
+}
+
+void UpcallResponder::adoptUnresolved(Family family, const FlowKey& key) {
+  const std::lock_guard lock(mutex_);
+  // Vif 0 stands for all: a source that only one iif may have is answered with that, whichever is asked for.
+  remember(side(family), {.kind = UpcallKind::noCache, .vif = 0, .key = key});
 }
 
 void UpcallResponder::touch(Family family, const FlowKey& key) {

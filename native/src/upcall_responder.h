@@ -53,6 +53,8 @@ class UpcallResponder {
   int applyLearned(Family family, MfcOperation operation, const MfcEntry& entry);
   /// Puts an entry that the kernel has on the list.
   void adopt(Family family, const MfcEntry& entry);
+  /// A flow that the kernel asked someone else about; on which vif is not known.
+  void adoptUnresolved(Family family, const FlowKey& key);
   void touch(Family family, const FlowKey& key);
   /// Each learned entry as it was at some moment of the call; what changed meanwhile is in the ring.
   std::vector<UpcallEvent> learned(Family family);
@@ -83,6 +85,7 @@ class UpcallResponder {
   void answerNoCache(Side& side, const Upcall& upcall);
   void learn(Side& side, const LearnedFlow& flow);
   void leaveAlone(Side& side, const Upcall& upcall);
+  void remember(Side& side, const Upcall& upcall);
   void answerAgain(Side& side, const Upcall& upcall);
   void answerWrongVif(Side& side, const Upcall& upcall);
   bool install(Side& side, const LearnedFlow& flow, UpcallEventKind kind);

@@ -54,6 +54,7 @@ Napi::Function UpcallThread::define(Napi::Env env) {
                          InstanceMethod<&UpcallThread::setRules>("setRules"),
                          InstanceMethod<&UpcallThread::applyLearned>("applyLearned"),
                          InstanceMethod<&UpcallThread::adopt>("adopt"),
+                         InstanceMethod<&UpcallThread::adoptUnresolved>("adoptUnresolved"),
                          InstanceMethod<&UpcallThread::start>("start"),
                          InstanceMethod<&UpcallThread::touch>("touch"),
                          InstanceMethod<&UpcallThread::learned>("learned"),
@@ -145,6 +146,14 @@ void UpcallThread::adopt(const Napi::CallbackInfo& info) {
   if (!reader_) return;
   for (std::size_t at = 0; at < records.size(); at += kMfcRecordWords) {
     responder_->adopt(family, readMfcEntry(family, records.subspan(at).first<kMfcRecordWords>()));
+  }
+}
+
+void UpcallThread::adoptUnresolved(const Napi::CallbackInfo& info) {
+  const Family family = arguments::family(info[0]);
+  const auto keys = arguments::words(info[1], "keys", kFlowKeyWords);
+  for (std::size_t at = 0; at < keys.size(); at += kFlowKeyWords) {
+    responder_->adoptUnresolved(family, readFlowKey(family, keys.subspan(at).first<kFlowKeyWords>()));
   }
 }
 

@@ -29,6 +29,7 @@ class UpcallThread : public Napi::ObjectWrap<UpcallThread> {
   void setRules(const Napi::CallbackInfo& info);
   Napi::Value applyLearned(const Napi::CallbackInfo& info);
   void adopt(const Napi::CallbackInfo& info);
+  void adoptUnresolved(const Napi::CallbackInfo& info);
   void start(const Napi::CallbackInfo& info);
   void touch(const Napi::CallbackInfo& info);
   Napi::Value learned(const Napi::CallbackInfo& info);

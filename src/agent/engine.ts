@@ -174,6 +174,7 @@ export class Engine {
     this.#fib.adoptVifs(held, links);
     this.#readKernel();
     this.#kernel.adoptLearned(this.#fib.adopt(held));
+    this.#kernel.adoptUnresolved(held.flatMap(({ entries }) => entries.filter(({ isUnresolved }) => isUnresolved)));
     this.#turn(new Map());
     this.#kernel.answerUpcalls();
   }

@@ -82,6 +82,39 @@ for (const family of FAMILIES) {
       assert.equal(thread.stats().noCache, 1n);
     });
 
+    it('answers flows that another thread was asked about, without an upcall of its own', async () => {
+      using socket = openTable(family);
+      router.addVifs(socket);
+      const group = net.group(3);
+      await router.host(RECEIVER).join(group);
+      using responder = new Responder(socket, { isStarted: false });
+      await router.host(1).send(source, group, `${group} was asked about`);
+      await eventually(() => (queuedBytes(socket) > 0 ? true : undefined), 'an upcall');
+      responder.thread.adoptUnresolved(family, Uint32Array.from(flowKey(source, group)));
+      // Nobody has told it the vif; the rules let the source in on one only.
+      responder.setRules(groupRecord(net.groups, [{ iif: 1, oifs: { [RECEIVER]: 1 } }]));
+      await router.host(RECEIVER).waitForText(`${group} was asked about`);
+      const event = await responder.event(0);
+      assert.deepEqual([event.kind, event.group, event.parent], ['learned', group, 1]);
+      assert.equal(responder.thread.stats().noCache, 0n);
+    });
+
+    it('has the kernel ask again about such flows that may come in on several vifs', async () => {
+      using socket = openTable(family);
+      router.addVifs(socket);
+      const group = net.group(4);
+      await router.host(RECEIVER).join(group);
+      using responder = new Responder(socket, { isStarted: false });
+      await router.host(1).send(source, group, 'first');
+      await eventually(() => (queuedBytes(socket) > 0 ? true : undefined), 'an upcall');
+      const before = queuedBytes(socket);
+      responder.thread.adoptUnresolved(family, Uint32Array.from(flowKey(source, group)));
+      responder.setRules(groupRecord(net.groups, RULES));
+      assert.equal(responder.thread.drain().length, 0);
+      await router.host(1).send(source, group, 'second');
+      await eventually(() => (queuedBytes(socket) > before ? true : undefined), 'another upcall');
+    });
+
     it('moves the entries it has adopted, and no others', async () => {
       using socket = openTable(family);
       router.addVifs(socket);

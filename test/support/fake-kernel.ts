@@ -81,6 +81,14 @@ interface ProxyList {
   entries: Entry[];
 }
 
+interface Unresolved {
+  readonly source: Address;
+  readonly group: Address;
+  readonly arrival: number;
+  /** The upcall thread knows of it; one of another life does not. */
+  isRemembered: boolean;
+}
+
 /** One family's table. */
 interface Table {
   readonly vifs: Map<number, number>;
@@ -89,8 +97,8 @@ interface Table {
   readonly upcallRules: Map<string, UpcallGroup>;
   /** Keys of entries on the upcall thread's list. */
   readonly learned: Set<string>;
-  /** Flows that the upcall thread left alone. Their 10 s never end here. */
-  readonly unresolved: Map<string, { readonly source: Address; readonly group: Address; readonly arrival: number }>;
+  /** Flows that the kernel has asked about and has no answer for. Their 10 s never end here. */
+  readonly unresolved: Map<string, Unresolved>;
   /** MRT_PIM: a packet on a vif that is not its entry's iif makes an upcall. */
   hasWrongVifUpcalls: boolean;
 }
@@ -152,8 +160,8 @@ export class FakeKernel implements KernelPort {
       if (group.rules.length === 0) upcallRules.delete(formatPrefix(group.group));
       else upcallRules.set(formatPrefix(group.group), group);
     }
-    for (const [key, { source, group, arrival }] of unresolved) {
-      if (!groups.some((each) => holds(each.group, group))) continue;
+    for (const [key, { source, group, arrival, isRemembered }] of unresolved) {
+      if (!isRemembered || !groups.some((each) => holds(each.group, group))) continue;
       // Of several iifs only the next packet tells which it is: the kernel is to ask again.
       if (answers(this.#upcallRulesOf(group).rules, source).size > 1) unresolved.delete(key);
       else this.#onNoCache(source, group, arrival);
@@ -182,9 +190,19 @@ export class FakeKernel implements KernelPort {
     for (const { source, group } of flows) this.#tableOf(group.family).learned.add(flowKey(source, group));
   }
 
+  adoptUnresolved(flows: readonly FlowKey[]): void {
+    for (const { source, group } of flows) {
+      const found = source && this.#tableOf(group.family).unresolved.get(flowKey(source, group));
+      if (found !== undefined) found.isRemembered = true;
+    }
+  }
+
   answerUpcalls(): void {
     this.#isAnswering = true;
-    for (const { source, group, arrival } of this.#unread.splice(0)) this.#onNoCache(source, group, arrival);
+    for (const { source, group, arrival } of this.#unread.splice(0)) {
+      // One that other rules have answered meanwhile is there already.
+      if (!this.#tableOf(group.family).sources.has(flowKey(source, group))) this.#onNoCache(source, group, arrival);
+    }
   }
 
   drainUpcalls(): readonly UpcallEvent[] {
@@ -217,7 +235,7 @@ export class FakeKernel implements KernelPort {
   }
 
   listMfc(family: Family): readonly MfcDumpEntry[] {
-    const { sources, proxies, vifs } = this.#tableOf(family);
+    const { sources, proxies, vifs, unresolved } = this.#tableOf(family);
     const dump = (source: Address | undefined, group: Address, { iif, ttls }: Entry): MfcDumpEntry => ({
       source,
       group,
@@ -230,6 +248,9 @@ export class FakeKernel implements KernelPort {
     });
     return [
       ...Array.from(sources.values(), (entry) => dump(entry.source, entry.group, entry)),
+      ...Array.from(unresolved.values(), ({ source, group }) => {
+        return { source, group, iif: undefined, oifs: [], isUnresolved: true };
+      }),
       // In the order in which they were made (`mr_table_dump`).
       ...[...proxies.values()].flatMap(({ group, entries }) =>
         entries.toReversed().map((entry) => dump(undefined, group, entry)),
@@ -264,7 +285,7 @@ export class FakeKernel implements KernelPort {
     for (const { upcallRules, learned, unresolved } of this.#tables.values()) {
       upcallRules.clear();
       learned.clear();
-      unresolved.clear();
+      for (const flow of unresolved.values()) flow.isRemembered = false;
     }
   }
 
@@ -328,6 +349,11 @@ export class FakeKernel implements KernelPort {
     happenings();
     this.#handler = handler;
     handler({ event: 'resync', of: 'all' });
+  }
+
+  /** Upcalls that wait were read by an agent that ended before it could answer. */
+  loseUnread(): void {
+    this.#unread = [];
   }
 
   /** The upcall thread's list is full and the entry goes. */
@@ -426,12 +452,21 @@ export class FakeKernel implements KernelPort {
   #onNoCache(source: Address, group: Address, arrival: number): void {
     if (!this.#isAnswering) {
       this.#unread.push({ source, group, arrival });
+      this.#tableOf(group.family).unresolved.set(flowKey(source, group), {
+        source,
+        group,
+        arrival,
+        isRemembered: false,
+      });
       return;
     }
     const { rules, upcallIifs } = this.#upcallRulesOf(group);
     const entry = decideUpcall(rules, upcallIifs, source, arrival);
     if (entry !== undefined) this.#learn('learned', { source, group, ...entry }, arrival);
-    else this.#tableOf(group.family).unresolved.set(flowKey(source, group), { source, group, arrival });
+    else {
+      const flow = { source, group, arrival, isRemembered: true };
+      this.#tableOf(group.family).unresolved.set(flowKey(source, group), flow);
+    }
   }
 
   #onWrongVif(source: Address, group: Address, arrival: number): void {

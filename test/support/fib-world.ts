@@ -153,6 +153,7 @@ export class World {
     this.fib.setActualMrules(kernel.listMrules());
     this.fib.setLinks(kernel.listLinks());
     kernel.adoptLearned(this.fib.adopt(held));
+    kernel.adoptUnresolved(held.flatMap(({ entries }) => entries.filter(({ isUnresolved }) => isUnresolved)));
     settle(this.fib, kernel);
     kernel.answerUpcalls();
   }
@@ -297,6 +298,7 @@ export function dumped({ kernel, family }: World): string[] {
   const names = new Map(kernel.listLinks().map(({ ifindex, name }) => [ifindex, name]));
   return kernel
     .listMfc(family)
+    .filter(({ isUnresolved }) => !isUnresolved)
     .map(({ source, group, iif, oifs }) =>
       entryText(
         source,

@@ -134,6 +134,18 @@ describe('an engine that takes over what another has left', () => {
     assert.equal(flow?.isLearned, true);
   });
 
+  it('answers flows whose upcall the one before had read and not answered', () => {
+    const { engine, kernel } = openBusy();
+    const wishes = [...engine.resources()];
+    kernel.close();
+    assert.deepEqual(kernel.send('eth0', testSource('ipv4', 8), group239(2, 8)), []);
+    // The kernel asks no more.
+    kernel.loseUnread();
+    assert.deepEqual(kernel.send('eth0', testSource('ipv4', 8), group239(2, 8)), []);
+    takeOver(kernel, wishes);
+    assert.deepEqual(kernel.send('eth0', testSource('ipv4', 8), group239(2, 8)), ['eth1']);
+  });
+
   it('expires flows that were learned before', () => {
     const { engine, kernel } = openBusy();
     const wishes = [...engine.resources()];

@@ -192,6 +192,13 @@ export class LinuxKernel implements KernelPort {
     }
   }
 
+  adoptUnresolved(flows: readonly FlowKey[]): void {
+    for (const family of this.families) {
+      const keys = flows.filter(({ group }) => group.family === family);
+      if (keys.length > 0) this.#upcalls.adoptUnresolved(nativeFamily(family), packFlowKeys(keys));
+    }
+  }
+
   answerUpcalls(): void {
     this.#upcalls.start();
   }

@@ -126,6 +126,11 @@ export interface UpcallThread {
    * kernel is not told. Records as in `applyMfc`, put only.
    */
   adopt(family: NativeFamily, records: Uint32Array): void;
+  /**
+   * Remembers flows as left alone that the kernel has asked another agent about, which may have read the upcall and not
+   * answered it. The rules that `setRules` gives next answer them, as far as they can without knowing the vif.
+   */
+  adoptUnresolved(family: NativeFamily, keys: Uint32Array): void;
   /** Begins to read upcalls. Those that came before wait in the sockets, and are answered by the rules of then. */
   start(): void;
   /** Moves entries to the young end of the list from which the oldest are evicted. */

@@ -167,6 +167,11 @@ export interface KernelPort {
   noteVifNames(family: Family, names: ReadonlyMap<number, VifName>): void;
   /** Puts entries that the kernel has already on the upcall thread's list. */
   adoptLearned(flows: readonly LearnedFlow[]): void;
+  /**
+   * Flows that wait for an answer since before this agent: whoever read the upcall may have ended before it could answer,
+   * and the kernel asks no more. They are answered by the rules that are given next.
+   */
+  adoptUnresolved(flows: readonly FlowKey[]): void;
   /** Begins to answer upcalls. Those that came before have waited, and are answered by the rules given until now. */
   answerUpcalls(): void;
   /** What the upcall thread has done since the last call. */
