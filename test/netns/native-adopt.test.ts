@@ -133,6 +133,18 @@ for (const family of FAMILIES) {
       assert.deepEqual([wrongVif, unresolved], [2n, 1n]);
     });
 
+    it('finds WRONGVIF upcalls on or off as the last owner of the table left them', async () => {
+      {
+        using first = openTable(family);
+        first.setWrongVifUpcalls(true);
+      }
+      using socket = openTable(family, { isAsFound: true });
+      router.addVifs(socket);
+      assert.deepEqual([...socket.applyMfc(records(1))], [0]);
+      await router.host(1).send(source, net.group(1), 'comes from elsewhere');
+      await eventually(() => (queuedBytes(socket) > 0 ? true : undefined), 'an upcall');
+    });
+
     it('tells what it has adopted, without a word to the kernel', () => {
       using socket = openTable(family);
       router.addVifs(socket);

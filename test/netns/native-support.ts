@@ -259,8 +259,10 @@ function ip(words: string, input = ''): string {
 }
 
 /** The table of the tests, owned for a scope. */
-export function openTable(family: NativeFamily): MrouteSocket & Disposable {
+export function openTable(family: NativeFamily, { isAsFound = false } = {}): MrouteSocket & Disposable {
   const socket = native.openMrouteSocket(family, TABLE);
+  // The table remembers it beyond its owners (`mroute_do_pim` of struct mr_table).
+  if (!isAsFound) socket.setWrongVifUpcalls(false);
   return Object.assign(socket, {
     [Symbol.dispose]: () => {
       socket.close();

@@ -83,11 +83,7 @@ export class Agent implements Disposable {
 
   /** The fields of /proc/PID/task/TID/status of each of its threads. */
   threads(): ReadonlyMap<string, string>[] {
-    const tasks = `/proc/${this.pid}/task`;
-    return readdirSync(tasks).map((tid) => {
-      const lines = readFileSync(join(tasks, tid, 'status'), 'latin1').split('\n');
-      return new Map(lines.map((line) => [line.split(':')[0] ?? '', line.slice(line.indexOf(':') + 1).trim()]));
-    });
+    return threadsOf(this.pid);
   }
 
   /** Tells it to end and waits until it has; gives its exit code. */
@@ -102,6 +98,15 @@ export class Agent implements Disposable {
     this.#connection?.[Symbol.dispose]();
     this.process.kill('SIGKILL');
   }
+}
+
+/** The fields of /proc/PID/task/TID/status of each thread of a process. */
+export function threadsOf(pid: number): ReadonlyMap<string, string>[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).map((tid) => {
+    const lines = readFileSync(join(tasks, tid, 'status'), 'latin1').split('\n');
+    return new Map(lines.map((line) => [line.split(':')[0] ?? '', line.slice(line.indexOf(':') + 1).trim()]));
+  });
 }
 
 /** Starts an agent and waits until it serves. Throws with what it logged if it does not. */

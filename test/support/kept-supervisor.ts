@@ -134,10 +134,18 @@ export class KeptSupervisor implements Disposable {
 
   /** The tables as the supervisor tells. */
   async list(): Promise<readonly TableEntry__Output[]> {
-    const { client } = this.#supervisor;
+    const connection = this.#supervisor;
+    const { client } = connection;
     const options = { deadline: deadlineAfter(CALL_LIMIT_MS) };
-    const reply = await unary<ListTablesResponse__Output>((callback) => client.ListTables({}, options, callback));
-    return reply.entries;
+    try {
+      const reply = await unary<ListTablesResponse__Output>((callback) => client.ListTables({}, options, callback));
+      return reply.entries;
+    } catch (error) {
+      // It would wait a second before it tries again, when the next life may serve already.
+      connection[Symbol.dispose]();
+      if (this.#connection === connection) this.#connection = undefined;
+      throw error;
+    }
   }
 
   /** A client of a table's agent. */
