@@ -94,10 +94,9 @@ for (const family of FAMILIES) {
       assert.equal(socket.read(group, gone), undefined);
     });
 
-    it(
-      'are of as many sources as the limit allows',
-      { skip: family === 6 && 'mld_max_msf is the limit of the host' },
-      () => {
+    // mld_max_msf is of the host, not of its namespaces.
+    if (family === 4) {
+      it('are of as many sources as the limit allows', () => {
         const limit = readFileSync(IPV4_LIMIT, 'utf8');
         writeFileSync(IPV4_LIMIT, String(MANY));
         try {
@@ -109,8 +108,8 @@ for (const family of FAMILIES) {
         } finally {
           writeFileSync(IPV4_LIMIT, limit);
         }
-      },
-    );
+      });
+    }
 
     it('are not asked of what is no group', () => {
       using socket = open();
