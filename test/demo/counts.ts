@@ -50,9 +50,47 @@ export function countArrival(oif: string, sightings: readonly Sighting[], expect
   };
 }
 
+/** An agent that serves a table in place of another. */
+export interface Takeover {
+  readonly table: number;
+  readonly name: string;
+  /** The processes. */
+  readonly before: number;
+  readonly after: number;
+  /** From the end of the one to the other's service, in ms. */
+  readonly tookMs: number;
+  /** Packets that arrived meanwhile, of those streams of the table of which nothing may be lost. */
+  readonly arrived: number;
+  /** Those of them that were passed by later ones. */
+  readonly lost: number;
+}
+
+/** What became of a table's streams between two counts, while one agent took over from another. */
+export function takeoverOf(
+  change: Omit<Takeover, 'arrived' | 'lost'>,
+  before: readonly StreamCount[],
+  after: readonly StreamCount[],
+): Takeover {
+  const total = (counts: readonly StreamCount[], valueOf: (count: StreamCount) => number) =>
+    sum(
+      protectedCounts(counts).filter(({ stream }) => stream.table === change.table),
+      valueOf,
+    );
+  return {
+    ...change,
+    arrived: total(after, receivedOf) - total(before, receivedOf),
+    lost: total(after, lostOf) - total(before, lostOf),
+  };
+}
+
 /** Copies that were lost behind all interfaces together. */
 export function lostOf(count: StreamCount): number {
   return sum(count.arrivals, ({ lost }) => lost);
+}
+
+/** Copies that came once more, behind all interfaces together. */
+export function duplicatedOf(count: StreamCount): number {
+  return sum(count.arrivals, ({ duplicated }) => duplicated);
 }
 
 /** Copies that were lost before the first arrived, behind all interfaces together. */

@@ -1,6 +1,9 @@
-// What the kernel itself says: its counters, and the privileges of the agents' threads.
+// What the kernel itself says: the privileges of the agents' threads, and what is left in the end.
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Family } from '../../src/model/address.js';
-import type { Agent } from '../support/agent.js';
+import { threadsOf } from '../support/agent.js';
+import type { KeptSupervisor } from '../support/kept-supervisor.js';
 import { NET_ADMIN_ONLY } from '../support/launcher.js';
 import type { Namespace } from '../support/namespaces.js';
 import { TABLES } from './scenario.js';
@@ -9,11 +12,14 @@ import { TABLES } from './scenario.js';
 const SETS = ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb'];
 
 /** The privileges of an agent's threads in a line, and a problem for each thread with other ones. */
-export function describePrivileges(agent: Agent): { readonly line: string; readonly problems: readonly string[] } {
-  const threads = agent.threads();
+export function describePrivileges(
+  table: number,
+  pid: number,
+): { readonly line: string; readonly problems: readonly string[] } {
+  const threads = threadsOf(pid);
   const problems = threads.flatMap((status) =>
     SETS.filter((set) => status.get(set) !== NET_ADMIN_ONLY).map(
-      (set) => `agent of table ${agent.table}, thread ${status.get('Pid') ?? ''}: ${set} ${status.get(set) ?? ''}`,
+      (set) => `agent of table ${table}, thread ${status.get('Pid') ?? ''}: ${set} ${status.get(set) ?? ''}`,
     ),
   );
   const values = new Set(threads.flatMap((status) => SETS.map((set) => status.get(set) ?? '')));
@@ -22,8 +28,19 @@ export function describePrivileges(agent: Agent): { readonly line: string; reado
   return { line, problems };
 }
 
-/** What is left in the kernel of the tables after their agents have stopped: nothing, or a problem a line. */
-export function findRemains(router: Namespace, families: readonly Family[]): readonly string[] {
+/** What is left after the supervisor has stopped: nothing, or a problem a line. */
+export function findRemains(host: KeptSupervisor, families: readonly Family[]): readonly string[] {
+  const { namespace, runtimeDirectory, keeper } = host;
+  const sockets = readdirSync(runtimeDirectory).filter((name) => statSync(join(runtimeDirectory, name)).isSocket());
+  return [
+    ...namespace.pids().map((pid) => `left behind: process ${pid}`),
+    ...sockets.map((name) => `left behind: socket ${join(runtimeDirectory, name)}`),
+    ...keeper.names.map((name) => `left behind: descriptor ${name} with the keeper`),
+    ...findKernelRemains(namespace, families),
+  ];
+}
+
+function findKernelRemains(router: Namespace, families: readonly Family[]): readonly string[] {
   return families.flatMap((family) => {
     const ip = (...words: readonly string[]) => router.run('ip', [FAMILY_OPTION[family], ...words]).split('\n');
     const rules = ip('mrule', 'show');

@@ -1,21 +1,22 @@
-// `npm run demo`: two agents forward streams of both families on this machine's kernel, while their tables change.
+// `npm run demo`: a supervisor and two agents forward streams of both families on this machine's kernel, while their
+// tables change and they are killed and replaced.
 // Run by scripts/isolate.sh, in namespaces that vanish with it however it ends; no file is written anywhere else.
 import { constants, release } from 'node:os';
 import { FAMILIES, type Family } from '../../src/model/address.js';
-import { type Agent, startAgent } from '../support/agent.js';
+import { KeptSupervisor } from '../support/kept-supervisor.js';
 import { type RouterTopology, routerTopology } from '../support/topology.js';
-import { Watch, control, typed } from './control.js';
-import { type StreamCount, problemsOf } from './counts.js';
+import { Watch, control, forTable, typed } from './control.js';
+import { type StreamCount, type Takeover, problemsOf } from './counts.js';
 import { happen } from './happenings.js';
 import { describePrivileges, findRemains } from './kernel-words.js';
 import { showUntil } from './live.js';
-import { type Stream, TABLES, commandsFor, planStreams } from './scenario.js';
+import { CONFIGURATION, EDIT, type Stream, TABLES, commandsFor, planStreams } from './scenario.js';
 import { Screen } from './screen.js';
 import { Streams } from './streams.js';
 import { renderCommand, renderEvent, renderTable, renderTimed, renderVerdict } from './view.js';
 
-/** Of an agent's log that are shown when it has ended. */
-const LOG_LINES = 5;
+/** Of the supervisor's log that are shown when the demo fails. */
+const LOG_LINES = 10;
 
 const screen = new Screen(process.stdout, process.env);
 const { styles } = screen;
@@ -35,38 +36,38 @@ async function demo(): Promise<number> {
     routerTopology({ senders: 2, receivers: 3 }),
   );
   drawNetwork();
-  const agents = await screen.step('Starting an agent for each table', () =>
-    Promise.all(TABLES.map(({ table }) => startAgent(topology.router, { table }))),
-  );
+  using host = new KeptSupervisor(topology.router, CONFIGURATION);
   try {
-    return await showAgents(topology, agents);
+    return await showHost(topology, host);
   } catch (error) {
-    for (const line of agents.flatMap(lastWords)) screen.line(line);
+    screen.frame([]);
+    for (const line of lastWords(host)) screen.line(line);
     throw error;
   }
 }
 
-async function showAgents(topology: RouterTopology, agents: readonly Agent[]): Promise<number> {
-  const families = await familiesOf(agents);
+async function showHost(topology: RouterTopology, host: KeptSupervisor): Promise<number> {
+  await begin(host);
+  const families = await familiesOf(host);
   if (!families.includes('ipv6')) {
     screen.line(styles.notable('IPv6: this kernel does not have it, so only IPv4 is shown'));
   }
   const streams = planStreams(families, (sender, family) => topology.sender(sender)[family]);
-  await configure(agents, streams);
-  const counts = await run(topology, agents, streams);
-  const problems = [...problemsOf(counts), ...(await hearKernel(agents))];
-  await screen.step('Stopping the agents', () => Promise.all(agents.map((agent) => agent.stop())));
-  problems.push(...findRemains(topology.router, families));
+  await configure(host, streams);
+  const { counts, takeovers } = await run(topology, host, streams);
+  const problems = [...problemsOf(counts), ...(await hearKernel(host)), ...(await end(host, families))];
   screen.line();
-  for (const line of renderVerdict(counts, problems, styles)) screen.line(line);
+  for (const line of renderVerdict(counts, takeovers, problems, styles)) screen.line(line);
   return problems.length === 0 ? 0 : 1;
 }
 
-/** The end of the log of an agent that has ended. */
-function lastWords({ table, process: { exitCode, signalCode }, log }: Agent): readonly string[] {
-  if (exitCode === null && signalCode === null) return [];
-  const head = `the agent of table ${table} has ended with ${String(exitCode ?? signalCode)}; its log ends so:`;
-  return [styles.bad(head), ...log.trimEnd().split('\n').slice(-LOG_LINES)];
+/** The end of the log of the supervisor and its agents. */
+function lastWords({ log }: KeptSupervisor): readonly string[] {
+  if (log === '') return [];
+  return [
+    styles.bad('the log of the supervisor and its agents ends so:'),
+    ...log.trimEnd().split('\n').slice(-LOG_LINES),
+  ];
 }
 
 function drawNetwork(): void {
@@ -79,31 +80,40 @@ function drawNetwork(): void {
   }
 }
 
+/** Starts the supervisor, which starts an agent for each table of its file. */
+async function begin(host: KeptSupervisor): Promise<void> {
+  screen.line();
+  showText('cat mcroute.yaml', CONFIGURATION);
+  const tables = TABLES.map(({ table }) => table);
+  await screen.step('Starting the supervisor, and by it an agent for each table', () => host.start(...tables));
+  await show(host, ['table', 'list']);
+}
+
 /** The families that every agent has found in the kernel. */
-async function familiesOf(agents: readonly Agent[]): Promise<readonly Family[]> {
-  const answers = await Promise.all(agents.map((agent) => control(agent, ['capabilities', '-o', 'json'])));
+async function familiesOf(host: KeptSupervisor): Promise<readonly Family[]> {
+  const words = ['capabilities', '-o', 'json'];
+  const answers = await Promise.all(TABLES.map(({ table }) => control(host, forTable(table, words))));
   const found = answers.map((answer) => (JSON.parse(answer) as { families: readonly Family[] }).families);
   return FAMILIES.filter((family) => found.every((families) => families.includes(family)));
 }
 
 /** Joins the groups and adds the routes. */
-async function configure(agents: readonly Agent[], streams: readonly Stream[]): Promise<void> {
+async function configure(host: KeptSupervisor, streams: readonly Stream[]): Promise<void> {
   screen.line();
   screen.line('Telling the agents what to forward');
   for (const { table, words } of commandsFor(streams)) {
-    const agent = agents.find((candidate) => candidate.table === table);
-    if (agent === undefined) throw new Error(`bug: table ${table} has no agent`);
-    screen.line(`  ${renderCommand(typed(agent, words), styles)}`);
-    await control(agent, words);
+    const command = forTable(table, words);
+    screen.line(`  ${renderCommand(typed(command), styles)}`);
+    await control(host, command);
   }
 }
 
-/** Sends the streams, and changes the tables meanwhile. */
+/** Sends the streams, and changes and replaces meanwhile what forwards them. */
 async function run(
   topology: RouterTopology,
-  agents: readonly Agent[],
+  host: KeptSupervisor,
   plan: readonly Stream[],
-): Promise<readonly StreamCount[]> {
+): Promise<{ readonly counts: readonly StreamCount[]; readonly takeovers: readonly Takeover[] }> {
   const unplugged = plan.find(({ isUnplugged }) => isUnplugged);
   if (unplugged === undefined) throw new Error('bug: no stream is unplugged');
   screen.line();
@@ -112,53 +122,74 @@ async function run(
   const tell = (line: string) => {
     screen.line(renderTimed(performance.now() - startedMs, line));
   };
-  const watched: { readonly agent: Agent; readonly watch: Watch }[] = [];
+  const watches = new Map<number, Watch>();
+  let takeovers: readonly Takeover[];
   try {
-    await screen.step('Watching both tables', async () => {
-      for (const agent of agents) {
+    await screen.step('Watching both tables (mcctl watch --reconnect)', async () => {
+      for (const { table } of TABLES) {
         const onEvent = (line: string) => {
-          tell(renderEvent(agent.table, line, styles));
+          tell(renderEvent(table, line, styles));
         };
-        watched.push({ agent, watch: await Watch.open(agent, onEvent) });
+        watches.set(table, await Watch.open(host, table, onEvent));
       }
     });
-    screen.line(`Sending ${plan.length} streams; meanwhile a route comes and goes, and so does an interface`);
+    screen.line(`Sending ${plan.length} streams; meanwhile a route comes and goes, and so does an interface;`);
+    screen.line('then an agent is killed, the other one is restarted, and the supervisor is killed with both');
     startedMs = performance.now();
     await streams.start();
     const family = plan.at(-1)?.family ?? 'ipv4';
-    const happenings = happen({ topology, agents: watched, streams, unplugged, family, styles, tell });
+    const count = () => streams.count();
+    const happenings = happen({ topology, host, watches, streams, count, unplugged, family, styles, tell });
     await showUntil(Promise.all([happenings, streams.untilSent()]), streams, screen, startedMs);
+    takeovers = await happenings;
   } finally {
-    for (const { watch } of watched) watch[Symbol.dispose]();
+    for (const watch of watches.values()) watch[Symbol.dispose]();
   }
   const counts = await streams.finish();
   screen.line();
   for (const line of renderTable(counts, styles)) screen.line(line);
-  return counts;
+  return { counts, takeovers };
 }
 
 /** Shows what the kernel has counted, and what it lets the agents do; gives what is wrong with that. */
-async function hearKernel(agents: readonly Agent[]): Promise<readonly string[]> {
+async function hearKernel(host: KeptSupervisor): Promise<readonly string[]> {
   const problems: string[] = [];
-  for (const agent of agents) {
+  for (const { table, pid } of await host.list()) {
     screen.line();
     try {
-      await show(agent, ['show', '-o', 'wide']);
-      const privileges = describePrivileges(agent);
-      screen.line(renderCommand(`cat /proc/${agent.pid}/task/*/status`, styles));
+      await show(host, forTable(table, ['show', '-o', 'wide']));
+      const privileges = describePrivileges(table, pid);
+      screen.line(renderCommand(`cat /proc/${pid}/task/*/status`, styles));
       screen.line(privileges.line);
       problems.push(...privileges.problems);
     } catch (error) {
-      problems.push(messageOf(error), ...lastWords(agent));
+      problems.push(messageOf(error));
     }
   }
-  screen.line();
   return problems;
 }
 
-async function show(agent: Agent, words: readonly string[]): Promise<void> {
-  screen.line(renderCommand(typed(agent, words), styles));
-  for (const line of (await control(agent, words)).trimEnd().split('\n')) screen.line(line);
+/** Stops one table, then all; gives what is left. */
+async function end(host: KeptSupervisor, families: readonly Family[]): Promise<readonly string[]> {
+  screen.line();
+  await show(host, ['table', 'stop', EDIT.name]);
+  await show(host, ['table', 'list']);
+  screen.line(`${renderCommand(`kill -TERM ${host.pid}`, styles, '#')}   ${styles.faint('the supervisor')}`);
+  const status = await screen.step('Stopping the supervisor', () => host.end('SIGTERM'));
+  const problems = [...(status === 0 ? [] : [`the supervisor ended with ${status}`]), ...findRemains(host, families)];
+  if (problems.length === 0)
+    screen.line('Nothing is left: no process, no socket, no mrule, no entry, no kept descriptor');
+  return problems;
+}
+
+/** Runs mcctl and shows what it prints. */
+async function show(host: KeptSupervisor, words: readonly string[]): Promise<void> {
+  showText(typed(words), await control(host, words));
+}
+
+function showText(command: string, text: string): void {
+  screen.line(renderCommand(command, styles));
+  for (const line of text.trimEnd().split('\n')) screen.line(line);
 }
 
 function messageOf(error: unknown): string {

@@ -27,11 +27,29 @@ export interface TableCommand {
   readonly words: readonly string[];
 }
 
-/** Tables of the demo, each with the number of its sender: that of sender N is behind `inN`. */
-export const TABLES: readonly { readonly table: number; readonly sender: number }[] = [
-  { table: 123, sender: 0 },
-  { table: 124, sender: 1 },
-];
+/** A multicast routing table of the router. */
+export interface Table {
+  readonly table: number;
+  /** As people call it. */
+  readonly name: string;
+  /** Number of the sender that it forwards for: that of sender N is behind `inN`. */
+  readonly sender: number;
+}
+
+/** The table whose agent is killed; its routes stay as they are. */
+export const STUDIO: Table = { table: 123, name: 'studio', sender: 0 };
+
+/** The table that is restarted; a route of it comes and goes. */
+export const EDIT: Table = { table: 124, name: 'edit', sender: 1 };
+
+export const TABLES: readonly Table[] = [STUDIO, EDIT];
+
+/** The supervisor's configuration file. */
+export const CONFIGURATION = [
+  'tables:',
+  ...TABLES.flatMap(({ table, name }) => [`  - id: ${table}`, `    name: ${name}`]),
+  '',
+].join('\n');
 
 /** The interface that is deleted and made again. */
 export const UNPLUGGED_OIF = 'out3';
@@ -40,7 +58,7 @@ export const UNPLUGGED_OIF = 'out3';
 export const RATE = 500;
 
 /** Packets of each stream. */
-export const PACKETS = 4_000;
+export const PACKETS = 7_000;
 
 /** The streams that the families allow: in each table an exact rule of each kind and family, and one range. */
 export function planStreams(

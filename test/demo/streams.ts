@@ -168,5 +168,5 @@ function sightingOf({ streams, socketDrops }: ReceiveReport, { source, group }: 
 
 const NOTHING = { received: 0, duplicated: 0, first: -1, last: -1 };
 
-/** The streams take 8 s; a busy machine may take its time. */
+/** The streams take 14 s; a busy machine may take its time. */
 const ARRIVAL_LIMIT_MS = 30_000;

@@ -1,5 +1,14 @@
 // What the demo looks like: from counts to lines of text. Pure.
-import { type StreamCount, firstLostOf, lostOf, protectedCounts, receivedOf, sum } from './counts.js';
+import {
+  type StreamCount,
+  type Takeover,
+  duplicatedOf,
+  firstLostOf,
+  lostOf,
+  protectedCounts,
+  receivedOf,
+  sum,
+} from './counts.js';
 import { mustLoseNothing } from './scenario.js';
 
 /** Puts text into a style, or leaves it as it is. */
@@ -74,18 +83,28 @@ export function renderProgress(counts: readonly StreamCount[], elapsedMs: number
   return renderTimed(elapsedMs, `${sent} sent; untouched: ${tables.join('; ')}`);
 }
 
+/** How one agent has taken over from another. */
+export function renderTakeover(takeover: Takeover, styles: Palette): string {
+  const { table, name, before, after, tookMs, arrived, lost } = takeover;
+  const loss = (lost === 0 ? styles.good : styles.bad)(`${lost} lost`);
+  return `table ${table} (${name}): agent ${before} -> ${after} after ${seconds(tookMs)}; meanwhile ${arrived} arrived, ${loss}`;
+}
+
 /** How it ended: what was lost of the streams of which nothing may be, and a line for each problem. */
 export function renderVerdict(
   counts: readonly StreamCount[],
+  takeovers: readonly Takeover[],
   problems: readonly string[],
   styles: Palette,
 ): readonly string[] {
   const own = protectedCounts(counts);
   const copies = sum(own, ({ sent, arrivals }) => sent * arrivals.length);
-  const head = `${sum(own, lostOf)} of ${copies} packets lost on the ${own.length} untouched (S,G) and exact (*,G) streams`;
+  const losses = `${sum(own, lostOf)} of ${copies} packets lost, ${sum(own, duplicatedOf)} doubled`;
+  const head = `${losses} on the ${own.length} untouched (S,G) and exact (*,G) streams`;
   return [
     problems.length === 0 ? styles.good(head) : styles.bad(head),
     ...problems.map((problem) => styles.bad(`  ${problem}`)),
+    ...renderTakeovers(takeovers),
     ...renderOthers(counts),
   ];
 }
@@ -121,6 +140,17 @@ interface Column {
   readonly isNumber?: boolean;
   /** So that the column does not grow while the numbers do. */
   readonly minWidth?: number;
+}
+
+/** All of them in a line. */
+function renderTakeovers(takeovers: readonly Takeover[]): readonly string[] {
+  if (takeovers.length === 0) return [];
+  const times = takeovers.map(({ tookMs }) => tookMs);
+  const span = `${(Math.min(...times) / 1_000).toFixed(1)} to ${seconds(Math.max(...times))}`;
+  const arrived = sum(takeovers, (takeover) => takeover.arrived);
+  return [
+    `${takeovers.length} times another agent took over, after ${span}; ${arrived} of these packets came meanwhile`,
+  ];
 }
 
 /** What became of the streams that may lose packets. */

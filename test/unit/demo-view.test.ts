@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
-import { type Sighting, type StreamCount, countArrival, problemsOf } from '../demo/counts.js';
-import { PACKETS, type Stream, UNPLUGGED_OIF, commandsFor, planStreams } from '../demo/scenario.js';
+import {
+  type Sighting,
+  type StreamCount,
+  type Takeover,
+  countArrival,
+  problemsOf,
+  takeoverOf,
+} from '../demo/counts.js';
+import { CONFIGURATION, PACKETS, type Stream, UNPLUGGED_OIF, commandsFor, planStreams } from '../demo/scenario.js';
 import {
   WIDTH,
   palette,
@@ -10,6 +17,7 @@ import {
   renderLegend,
   renderProgress,
   renderTable,
+  renderTakeover,
   renderTitle,
   renderVerdict,
 } from '../demo/view.js';
@@ -37,6 +45,15 @@ function sighting(received: number): Sighting {
 function isVictim(stream: Stream): boolean {
   return stream.table === 124 && stream.family === 'ipv6' && stream.kind === '(*,G)';
 }
+
+const CHANGE = { table: 123, name: 'studio', before: 60, after: 131, tookMs: 640 };
+const TAKEOVER: Takeover = { ...CHANGE, arrived: 2_412, lost: 0 };
+
+describe('the configuration of the demo', () => {
+  it('is the two tables with their names', () => {
+    assert.equal(CONFIGURATION, 'tables:\n  - id: 123\n    name: studio\n  - id: 124\n    name: edit\n');
+  });
+});
 
 describe('the streams of the demo', () => {
   it('are an (S,G) and an exact (*,G) rule of each family and one prefix rule in each table', () => {
@@ -138,7 +155,12 @@ describe('the table', () => {
       renderTitle(8_000, 8_000, PLAIN),
       renderLegend(PLAIN),
       renderProgress(counted(PACKETS), 8_000),
-      ...renderVerdict(counted(PACKETS), [], PLAIN),
+      ...renderVerdict(
+        counted(PACKETS),
+        Array.from({ length: 4 }, () => TAKEOVER),
+        [],
+        PLAIN,
+      ),
     ];
     for (const line of [...lines, ...lost, ...others]) assert.ok(line.length <= WIDTH, line);
   });
@@ -157,6 +179,26 @@ describe('the table', () => {
   });
 });
 
+describe('a takeover', () => {
+  it('is told with both processes, how long it took, and what came meanwhile', () => {
+    assert.equal(
+      renderTakeover(TAKEOVER, PLAIN),
+      'table 123 (studio): agent 60 -> 131 after 0.6 s; meanwhile 2412 arrived, 0 lost',
+    );
+    assert.ok(renderTakeover(TAKEOVER, COLOURED).endsWith('\u001b[32m0 lost\u001b[0m'));
+    assert.ok(renderTakeover({ ...TAKEOVER, lost: 3 }, COLOURED).endsWith('\u001b[31m3 lost\u001b[0m'));
+  });
+
+  it('counts what came, and what was lost, of its own table where nothing may be', () => {
+    const after = counted(150, ({ table, isUnplugged, kind }) =>
+      table === 124 ? { received: 0 } : isUnplugged || kind === 'prefix' ? { received: 120 } : { received: 149 },
+    );
+    // Four streams behind two interfaces each.
+    assert.deepEqual(takeoverOf(CHANGE, counted(100), after), { ...CHANGE, arrived: 8 * 49, lost: 8 });
+    assert.deepEqual(takeoverOf(CHANGE, after, after), { ...CHANGE, arrived: 0, lost: 0 });
+  });
+});
+
 describe('colours', () => {
   const counts = counted(100, (stream) => (isVictim(stream) ? { received: 93 } : {}));
 
@@ -164,7 +206,8 @@ describe('colours', () => {
     const text = [
       ...renderTable(counts, PLAIN),
       renderTitle(4_000, 8_000, PLAIN),
-      ...renderVerdict(counts, problemsOf(counts), PLAIN),
+      ...renderVerdict(counts, [TAKEOVER], problemsOf(counts), PLAIN),
+      renderTakeover(TAKEOVER, PLAIN),
       renderEvent(123, '~ route (10.0.0.2, 232.1.1.9) in0 -> out3: pending (out3)', PLAIN),
     ].join('\n');
     assert.ok(!text.includes('\u001b'));
@@ -190,8 +233,10 @@ describe('the verdict', () => {
       isUnplugged || kind === 'prefix' ? { received: 60, first: 40, last: 99 } : {},
     );
     assert.deepEqual(problemsOf(counts), []);
-    assert.deepEqual(renderVerdict(counts, [], PLAIN), [
-      '0 of 1600 packets lost on the 8 untouched (S,G) and exact (*,G) streams',
+    const takeovers = [TAKEOVER, { ...TAKEOVER, tookMs: 1_130, arrived: 88 }];
+    assert.deepEqual(renderVerdict(counts, takeovers, [], PLAIN), [
+      '0 of 1600 packets lost, 0 doubled on the 8 untouched (S,G) and exact (*,G) streams',
+      '2 times another agent took over, after 0.6 to 1.1 s; 2500 of these packets came meanwhile',
       '160 lost on the 2 streams of prefix routes, which are learned with the first packet',
       '40 lost on the stream to out3 while that interface was away',
     ]);
@@ -204,12 +249,13 @@ describe('the verdict', () => {
       (oif) => `${name} at ${oif}: 7 of 100 lost, 7 of them by the receiver's own full socket`,
     );
     assert.deepEqual(problemsOf(counts), problems);
-    assert.match(renderVerdict(counts, problems, PLAIN).join('\n'), /^14 of 1600 packets lost .*\n {2}table 124/);
+    assert.match(renderVerdict(counts, [], problems, PLAIN).join('\n'), /^14 of 1600 packets lost, .*\n {2}table 124/);
   });
 
   it('is bad when packets came twice or were never sent', () => {
     const twice = counted(100, (stream) => (isVictim(stream) ? { duplicated: 1 } : {}));
     assert.match(problemsOf(twice)[0] ?? '', /out1: 1 arrived twice$/);
+    assert.match(renderVerdict(twice, [], problemsOf(twice), PLAIN)[0] ?? '', /^0 of 1600 packets lost, 2 doubled /);
     assert.equal(problemsOf(counted(0)).length, 8);
   });
 });
