@@ -1,13 +1,18 @@
 // Puts the parts of an agent together: saved wishes, kernel, engine, service, timers.
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { Logger } from '../runtime/log.js';
+import { CONFIG_OWNER } from '../model/owner.js';
 import { type RuntimeAddon, loadAddon } from '../runtime/native.js';
 import { type Notifier, watchdogTimeoutMs } from '../runtime/notify.js';
 import { type PrivilegeFinding, findWrongPrivileges } from '../runtime/privileges.js';
 import { DurableWishes } from './durable-wishes.js';
+import type { FileContent, FileWishes, ReloadResult } from './file-wishes.js';
 import { Engine, type EngineNote, type EngineOptions } from './engine.js';
+import { Hook, type HookNote } from './hook/hook.js';
+import { hookSpawner } from './hook/process.js';
 import { type LinuxKernel, openLinuxKernel } from './kernel/linux-kernel.js';
 import type { MrtSockets, NamedFd } from './kernel/sockets.js';
+import type { OwnedResource } from './rib/rib.js';
 import type { RunningServer } from './service/server.js';
 import { serve } from './service/server.js';
 import { Watchers } from './service/watchers.js';
@@ -20,16 +25,28 @@ export interface AgentOptions extends Omit<EngineOptions, 'journal' | 'firstRevi
   readonly socketPath: string;
   /** Where the wishes of the table are saved; undefined: they end with the agent. */
   readonly stateDirectory: string | undefined;
+  /** The configuration file, if there is to be one. */
+  readonly file: FileWishes | undefined;
+  /** A command to run when the configuration was loaded or a flow was learned. */
+  readonly hook: string | undefined;
   readonly version: string;
   /** Answers upcalls at real-time priority if that is allowed. */
   readonly wantsRealtime: boolean;
   /** Whoever started the agent, and keeps its descriptors. */
   readonly notifier: Notifier;
+  /** Somebody has asked for the end by the API. */
+  readonly onStop: () => void;
 }
 
 export interface RunningAgent {
   readonly kernel: LinuxKernel;
   readonly engine: Engine;
+  /**
+   * Reads the configuration file again. A file that cannot be used changes nothing and is told in the log.
+   *
+   * @returns whether it was used.
+   */
+  reload(): boolean;
   /** Ends: the socket goes, then everything that the kernel holds for the table; its keeper lets go of it too. */
   stop(): Promise<void>;
   /** Ends and leaves everything in the kernel as it is, for the agent that comes next. */
@@ -73,8 +90,9 @@ export class StateError extends Error {
  */
 export async function startAgent(options: AgentOptions, log: Logger): Promise<RunningAgent> {
   const { notifier } = options;
+  const { file } = options;
   const saved = await openState(options, log);
-  const wishes = saved && new DurableWishes(saved.store);
+  const wishes = saved && new DurableWishes(saved.store, file && CONFIG_OWNER);
   const kernel = openLinuxKernel({
     ...options,
     keep: (name, fds) => {
@@ -95,9 +113,21 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   engine.onNote((note) => {
     logNote(log, note);
   });
+  const hook = options.hook === undefined ? undefined : openHook(options.hook, log);
+  if (hook !== undefined) {
+    engine.onInstalled((flows) => {
+      hook.onInstalled(flows);
+    });
+  }
   let server: RunningServer;
   try {
-    engine.start(saved?.wishes);
+    const content = file?.load();
+    const owned = file?.owned(kernel.listLinks().map(({ name }) => name)) ?? [];
+    engine.start([...savedWishes(saved, file !== undefined), ...owned]);
+    if (file !== undefined && content !== undefined) logContent(log, file, content, owned.length);
+    engine.onNames(() => {
+      file?.refresh(engine);
+    });
     wishes?.attach(engine);
     const watchers = new Watchers(engine);
     server = await serve(options.socketPath, {
@@ -106,6 +136,8 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
       version: options.version,
       isRealtime: kernel.isRealtime,
       settled: async () => wishes?.settled(),
+      reload: file && (() => reload(file, engine, log, hook)),
+      stop: options.onStop,
       onBug: (error, method) => {
         log.error({ err: error, method }, 'a request failed because of a bug');
       },
@@ -114,16 +146,57 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
     engine.stop({ keepsForwarding: notifier.isHeard });
     throw error;
   }
+  hook?.onReload();
   const timers = startTimers(engine, options.cacheTimeoutMs, notifier);
   const end = async (keepsForwarding: boolean) => {
     for (const timer of timers) clearInterval(timer);
+    hook?.close();
     await server.stop();
     await wishes?.close();
     engine.stop({ keepsForwarding });
     if (!keepsForwarding) for (const name of kernel.keptNames) notifier.release(name);
     await notifier.flushed();
   };
-  return { kernel, engine, stop: () => end(false), leave: () => end(true) };
+  return {
+    kernel,
+    engine,
+    reload: () => file !== undefined && tryReload(file, engine, log, hook),
+    stop: () => end(false),
+    leave: () => end(true),
+  };
+}
+
+/** What was saved, without what the configuration file says by now. */
+function savedWishes(saved: OpenedStore | undefined, hasFile: boolean): readonly OwnedResource[] {
+  const wishes = saved?.wishes ?? [];
+  return hasFile ? wishes.filter(({ owner }) => owner !== CONFIG_OWNER) : wishes;
+}
+
+function reload(file: FileWishes, engine: Engine, log: Logger, hook: Hook | undefined): ReloadResult {
+  const result = file.reload(engine);
+  const { added, changed, removed, unchanged } = result.effects;
+  if (result.isMissing) log.warn({ file: file.path }, 'the configuration file is not there');
+  for (const text of result.fileWarnings) log.warn({ text }, 'the configuration file has a warning');
+  log.info({ file: file.path, added, changed, removed, unchanged }, 'reloaded');
+  hook?.onReload();
+  return result;
+}
+
+function tryReload(file: FileWishes, engine: Engine, log: Logger, hook: Hook | undefined): boolean {
+  try {
+    reload(file, engine, log, hook);
+    return true;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    log.error({ file: file.path, text }, 'the configuration file cannot be used; nothing was changed');
+    return false;
+  }
+}
+
+function logContent(log: Logger, file: FileWishes, { isMissing, warnings }: FileContent, resources: number): void {
+  if (isMissing) log.warn({ file: file.path }, 'the configuration file is not there');
+  for (const text of warnings) log.warn({ text }, 'the configuration file has a warning');
+  log.info({ file: file.path, resources }, 'loaded');
 }
 
 /** Takes the table's state as the only agent that does, and reads it. */
@@ -206,6 +279,18 @@ function startTimers(engine: Engine, cacheTimeoutMs: number, notifier: Notifier)
   return timers;
 }
 
+/** A path without a slash is one of the working directory, not of PATH, as with smcrouted. */
+function openHook(path: string, log: Logger): Hook {
+  const command = resolve(path);
+  return new Hook({
+    command,
+    spawn: hookSpawner(command, process.env),
+    onNote: (note) => {
+      logHookNote(log, note);
+    },
+  });
+}
+
 function logNote(log: Logger, note: EngineNote): void {
   const { note: message, ...fields } = note;
   switch (message) {
@@ -217,6 +302,10 @@ function logNote(log: Logger, note: EngineNote): void {
       log.warn(fields, message);
       return;
   }
+}
+
+function logHookNote(log: Logger, { note, level, ...fields }: HookNote): void {
+  log[level](fields, note);
 }
 
 function logStoreNote(log: Logger, { note, level, ...fields }: StoreNote): void {

@@ -12,6 +12,7 @@ export type SavedEngine = Pick<Engine, 'takeBack' | 'resources' | 'revision'>;
 
 export class DurableWishes implements WishJournal {
   readonly #store: Store;
+  readonly #unsavedOwner: string | undefined;
   #engine: SavedEngine | undefined;
   /** Steps that the engine has taken and the disk may not have, the oldest first. */
   #unsaved: Step[] = [];
@@ -19,8 +20,10 @@ export class DurableWishes implements WishJournal {
   #saved = 0;
   #snapshot: Promise<void> | undefined;
 
-  constructor(store: Store) {
+  /** @param unsavedOwner whose wishes are in a file of their own. */
+  constructor(store: Store, unsavedOwner?: string) {
     this.#store = store;
+    this.#unsavedOwner = unsavedOwner;
   }
 
   /** The engine whose steps come here, with the saved wishes; to be told before the first step. */
@@ -30,6 +33,7 @@ export class DurableWishes implements WishJournal {
   }
 
   append(step: Step, revision: bigint): void {
+    if (step.owner === this.#unsavedOwner) return;
     try {
       this.#store.append(step, revision);
     } catch (error) {
@@ -73,7 +77,8 @@ export class DurableWishes implements WishJournal {
 
   #beginSnapshot(): void {
     if (this.#snapshot !== undefined || this.#engine === undefined || !this.#store.wantsSnapshot) return;
-    this.#snapshot = this.#store.snapshot([...this.#engine.resources()], this.#engine.revision).finally(() => {
+    const resources = [...this.#engine.resources()].filter(({ owner }) => owner !== this.#unsavedOwner);
+    this.#snapshot = this.#store.snapshot(resources, this.#engine.revision).finally(() => {
       this.#snapshot = undefined;
     });
   }

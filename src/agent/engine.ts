@@ -21,7 +21,7 @@ import { IdleFlows } from './fib/idle.js';
 import { OwnDeletions } from './fib/own-deletions.js';
 import { StatusNews, WarningNews } from './fib/status-news.js';
 import { interfaceWarnings } from './fib/interface-warnings.js';
-import type { KernelEvent, KernelPort, LearnedFlow, Operation } from './kernel/port.js';
+import type { KernelEvent, KernelPort, LearnedFlow, Operation, UpcallEvent } from './kernel/port.js';
 import { type ChangeError, planChanges } from './rib/apply.js';
 import { type ChangedKeys, History } from './rib/history.js';
 import {
@@ -124,12 +124,17 @@ export class Engine {
   readonly #links = new Map<number, Link>();
   #revision: bigint;
   #isTurnDue = false;
+  #haveNamesChanged = false;
   #isResyncDue = false;
   #areMrulesDue = false;
   #areSettingsDue = false;
   #isStopped = false;
   #onChange: (revision: bigint, keys: ChangedKeys) => void = () => undefined;
   #onNote: (note: EngineNote) => void = () => undefined;
+  #onNames: () => void = () => undefined;
+  #onInstalled: ((flows: readonly LearnedFlow[]) => void) | undefined;
+  /** Flows that were learned since `#onInstalled` was called. */
+  #installed: LearnedFlow[] = [];
 
   constructor(kernel: KernelPort, options: EngineOptions) {
     this.#kernel = kernel;
@@ -221,6 +226,19 @@ export class Engine {
 
   onNote(listener: (note: EngineNote) => void): void {
     this.#onNote = listener;
+  }
+
+  /** Called after a turn in which interfaces have come, gone or changed their names. */
+  onNames(listener: () => void): void {
+    this.#onNames = listener;
+  }
+
+  /**
+   * Called after turns with the flows for which (S,G) entries with oifs were learned, in order; not with those that an
+   * earlier agent left. The listener may take its time: it is called from the event loop.
+   */
+  onInstalled(listener: (flows: readonly LearnedFlow[]) => void): void {
+    this.#onInstalled = listener;
   }
 
   /** The keys that changed after a revision; undefined if that is no longer known. */
@@ -428,10 +446,12 @@ export class Engine {
   #onKernelEvent(event: KernelEvent): void {
     switch (event.event) {
       case 'link':
+        this.#haveNamesChanged ||= this.#links.get(event.link.ifindex)?.name !== event.link.name;
         this.#links.set(event.link.ifindex, event.link);
         this.#fib.setLinks([...this.#links.values()]);
         break;
       case 'link-gone':
+        this.#haveNamesChanged = true;
         this.#links.delete(event.ifindex);
         this.#fib.setLinks([...this.#links.values()]);
         break;
@@ -486,10 +506,14 @@ export class Engine {
       if (this.#isStopped) return;
       if (this.#isResyncDue) {
         this.#isResyncDue = false;
+        this.#haveNamesChanged = true;
         this.audit();
       } else {
         this.#turn(new Map());
       }
+      if (!this.#haveNamesChanged) return;
+      this.#haveNamesChanged = false;
+      this.#onNames();
     });
   }
 
@@ -559,7 +583,31 @@ export class Engine {
     const events = this.#kernel.drainUpcalls();
     if (events.length === 0) return;
     if (events.some((event) => event.event === 'resync')) this.#onNote({ note: 'events were lost', from: 'upcalls' });
+    if (this.#onInstalled !== undefined) this.#noteInstalled(events);
     this.#fib.onUpcalls(events);
+  }
+
+  /** To be called before the fib has the events, so that after a resync it can tell which flows are new. */
+  #noteInstalled(events: readonly UpcallEvent[]): void {
+    const flows = events.flatMap((event) => {
+      if (event.event === 'learned') return event.flow;
+      if (event.event === 'resync')
+        return event.flows.filter(({ source, group }) => !this.#fib.isLearned(source, group));
+      return [];
+    });
+    if (flows.length === 0) return;
+    if (this.#installed.length === 0)
+      setImmediate(() => {
+        this.#tellInstalled();
+      });
+    for (const flow of flows) this.#installed.push(flow);
+  }
+
+  /** Some may have gone or have other entries by now. */
+  #tellInstalled(): void {
+    const flows = this.#installed.filter(({ source, group }) => this.#fib.isLearned(source, group));
+    this.#installed = [];
+    if (!this.#isStopped && flows.length > 0) this.#onInstalled?.(flows);
   }
 
   #learnedFlows(): LearnedFlow[] {

@@ -10,10 +10,15 @@ import { LOG_LEVELS, type LogLevel, type Logger, openLog } from '../runtime/log.
 import { type Notifier, openNotifier } from '../runtime/notify.js';
 import { agentSocketPath, stateDirectory } from '../runtime/paths.js';
 import { type RunningAgent, startAgent } from './agent.js';
+import { checkConfigurationFile, readConfigurationFile } from './configuration-file.js';
+import { FileWishes } from './file-wishes.js';
 import { mrtSockets, otherSockets } from './kernel/sockets.js';
 
 interface Arguments {
-  readonly table: number;
+  readonly table?: number;
+  readonly file?: string;
+  readonly check?: string;
+  readonly hook?: string;
   readonly socket?: string;
   readonly stateDirectory?: string;
   readonly cacheTimeout: number;
@@ -33,10 +38,13 @@ const program = new Command('mcroute-agent')
   .description('Owns one multicast routing table of the kernel, IPv4 and IPv6, and serves it over gRPC.')
   .version(version, '-v, --version')
   .addOption(
-    new Option('-t, --table <id>', `table to own, ${TABLE_ID_MIN} to ${TABLE_ID_MAX}`)
-      .argParser(wholeNumber(TABLE_ID_MIN, TABLE_ID_MAX))
-      .makeOptionMandatory(),
+    new Option('-t, --table <id>', `table to own, ${TABLE_ID_MIN} to ${TABLE_ID_MAX}`).argParser(
+      wholeNumber(TABLE_ID_MIN, TABLE_ID_MAX),
+    ),
   )
+  .option('-f, --file <file>', 'configuration in the grammar of smcroute.conf; it may come later, and SIGHUP reads it')
+  .option('-F, --check <file>', 'say what is wrong with such a file, and end')
+  .option('-e, --hook <command>', 'run this when the configuration was loaded (reload) or a flow was learned (install)')
   .option('-u, --socket <path>', 'unix socket to serve on (default: TABLE.sock in the runtime directory)')
   .option(
     '--state-directory <path>',
@@ -66,10 +74,20 @@ const program = new Command('mcroute-agent')
     process.exit(error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage);
   });
 
-await main(program.parse().opts<Arguments>());
+const options = program.parse().opts<Arguments>();
+if (options.check !== undefined) check(options.check);
+else if (options.table === undefined) program.error("error: required option '-t, --table <id>' not specified");
+else await main(options, options.table);
 
-async function main(options: Arguments): Promise<void> {
-  const log = openLog(options.logLevel, { table: options.table });
+/** Ends with EX_CONFIG if the file cannot be used. */
+function check(path: string): void {
+  const { lines, isValid } = checkConfigurationFile(path);
+  for (const line of lines) process.stderr.write(`${line}\n`);
+  process.exitCode = isValid ? EXIT_CODE.ok : EXIT_CODE.config;
+}
+
+async function main(options: Arguments, table: number): Promise<void> {
+  const log = openLog(options.logLevel, { table });
   const handedOver = takeListenFds(process.env);
   const notifier = openNotifier(process.env);
   const sockets = mrtSockets(handedOver);
@@ -86,16 +104,19 @@ async function main(options: Arguments): Promise<void> {
   try {
     agent = await startAgent(
       {
-        table: options.table,
+        table,
         mrulePriority: options.mrulePriority,
         makesMrules: options.mrules,
         starG: options.starG,
         cacheTimeoutMs: options.cacheTimeout * 1_000,
         sockets,
         handedOver: otherSockets(handedOver),
-        stateDirectory: states === undefined ? undefined : join(states, String(options.table)),
+        stateDirectory: states === undefined ? undefined : join(states, String(table)),
         notifier,
-        socketPath: options.socket ?? agentSocketPath(process.env, options.table),
+        file: options.file === undefined ? undefined : new FileWishes(options.file, readConfigurationFile),
+        onStop: () => process.kill(process.pid, 'SIGTERM'),
+        socketPath: options.socket ?? agentSocketPath(process.env, table),
+        hook: options.hook,
         version,
         wantsRealtime: options.realtime,
       },
@@ -106,11 +127,11 @@ async function main(options: Arguments): Promise<void> {
     fail(log, exitCodeOf(error), error instanceof Error ? error.message : String(error));
   }
   endOnSignals(log, agent, notifier);
-  notifier.ready(`Serving table ${options.table}`);
+  notifier.ready(`Serving table ${table}`);
   log.info({ families: agent.engine.families, realtime: agent.kernel.isRealtime }, 'ready');
 }
 
-/** SIGTERM and SIGINT end forwarding too; SIGUSR2 leaves it to the agent that comes next. */
+/** SIGTERM and SIGINT end forwarding too; SIGUSR2 leaves it to the agent that comes next. SIGHUP reads the file again. */
 function endOnSignals(log: Logger, agent: RunningAgent, notifier: Notifier): void {
   let isEnding = false;
   const end = (signal: NodeJS.Signals) => {
@@ -128,6 +149,9 @@ function endOnSignals(log: Logger, agent: RunningAgent, notifier: Notifier): voi
     );
   };
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const) process.on(signal, end);
+  process.on('SIGHUP', () => {
+    if (!isEnding) agent.reload();
+  });
 }
 
 function fail(log: Logger, code: number, message: string): never {
@@ -144,6 +168,7 @@ function exitCodeOf(error: unknown): number {
   if (code === 'STORAGE' && error instanceof Error && 'errno' in error && error.errno === 'ENOTSUP') {
     return EXIT_CODE.config;
   }
+  if (code === 'CONFIGURATION') return EXIT_CODE.config;
   if (code === 'STORAGE' || code === 'STATE_DIRECTORY') return EXIT_CODE.cannotCreate;
   if (code === 'SOCKET_PATH') return EXIT_CODE.usage;
   return EXIT_CODE.software;

@@ -13,6 +13,10 @@ const REPLY_MAX = 16 * MESSAGE_MAX;
 export const CHANNEL_OPTIONS: ChannelOptions = {
   'grpc.max_receive_message_length': REPLY_MAX,
   'grpc.max_send_message_length': -1,
+  // A socket of this host answers or refuses at once: nothing is spared by waiting for long, as it is for hosts far away.
+  'grpc.initial_reconnect_backoff_ms': 100,
+  'grpc.min_reconnect_backoff_ms': 100,
+  'grpc.max_reconnect_backoff_ms': 1_000,
 };
 
 /** A connection to an agent; dispose of it to let the program end. */

@@ -21,6 +21,7 @@ export type Reason =
   | 'STORAGE'
   | 'TABLE_EXISTS'
   | 'AGENT_FAILED'
+  | 'CONFIGURATION'
   | 'INTERNAL';
 
 /** A field of a request with a value that it cannot have. */
@@ -148,6 +149,7 @@ const CANONICAL: Record<Reason, status> = {
   STORAGE: status.RESOURCE_EXHAUSTED,
   TABLE_EXISTS: status.ALREADY_EXISTS,
   AGENT_FAILED: status.FAILED_PRECONDITION,
+  CONFIGURATION: status.FAILED_PRECONDITION,
   INTERNAL: status.INTERNAL,
 };
 

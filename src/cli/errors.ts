@@ -101,6 +101,7 @@ const EXIT_OF_REASON: Record<Reason, number> = {
   TABLE_NOT_FOUND: 69, // EX_UNAVAILABLE
   AGENT_UNAVAILABLE: 69,
   AGENT_FAILED: 69,
+  CONFIGURATION: 78,
   TABLE_IN_USE: 69,
   INTERNAL: 70, // EX_SOFTWARE
   STORAGE: 73, // EX_CANTCREAT
@@ -131,6 +132,7 @@ const CURES: Record<Reason, string | undefined> = {
   MISSING_CAPABILITY: 'the agent needs CAP_NET_ADMIN: start it by its service',
   STORAGE: 'nothing was changed: make room or mend the disk of the state directory, then repeat',
   TABLE_EXISTS: "'mcctl table show TABLE' tells what it is",
+  CONFIGURATION: 'correct the file, then reload; nothing was changed',
   AGENT_FAILED: "cure it, then 'mcctl table start TABLE'; the log has more ('journalctl -u mcroute')",
   INTERNAL: 'the log of the agent has more',
 };

@@ -7,6 +7,7 @@ import { addExportCommand } from './commands/export.js';
 import { addFlushCommand } from './commands/flush.js';
 import { addInterfaceCommand } from './commands/interface.js';
 import { addMembershipCommands } from './commands/membership.js';
+import { addReloadCommands } from './commands/reload.js';
 import { addRouteCommands } from './commands/route.js';
 import { addShowCommand } from './commands/show.js';
 import { addTableCommands } from './commands/table.js';
@@ -98,6 +99,7 @@ function buildProgram(run: Run, runAtSupervisor: Run, { stdout, stderr, version 
   addDiffCommand(program, run);
   addExportCommand(program, run);
   addFlushCommand(program, run);
+  addReloadCommands(program, run);
   addCapabilitiesCommands(program, run, version);
   addAbbreviations(addTableCommands(program, runAtSupervisor));
   addAbbreviations(program);

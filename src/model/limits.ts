@@ -90,5 +90,36 @@ export const WATCHDOG_MAX_S = 3_600;
 /** Bytes of the supervisor's configuration file. */
 export const CONFIGURATION_MAX = 1024 * 1024;
 
+/** Bytes of an agent's configuration with all the files that it includes: half a million routes. */
+export const RULES_FILE_MAX = 32 * 1024 * 1024;
+
+/** Files of an agent's configuration, one that is included twice counted twice. */
+export const INCLUDED_FILES_MAX = 1_024;
+
+/** Files that include one another, the first one counted. */
+export const INCLUDE_DEPTH_MAX = 16;
+
+/** Folders that the patterns of `include` may look into. */
+export const INCLUDE_FOLDERS_MAX = 1_024;
+
+/** Words of one line of an agent's configuration. */
+export const WORDS_PER_LINE_MAX = 1_024;
+
+/** Errors, and as many warnings, that are told of a configuration; the others are counted. */
+export const DIAGNOSTICS_MAX = 200;
+
 /** Bytes of a line that an agent says; the rest of a longer one is dropped. */
 export const LOG_LINE_MAX = 32 * 1024;
+
+/** Installs for which the hook (`-e`) has yet to be run; more are dropped and counted. */
+export const HOOK_WAITING_MAX = 1_024;
+
+/** Time that one run of the hook may take, in seconds. */
+export const HOOK_TIME_LIMIT_S = 30;
+
+/** Lines of one run of the hook that go to the log, and characters of one of them. */
+export const HOOK_LINES_MAX = 50;
+export const HOOK_LINE_MAX = 1_024;
+
+/** Bytes of a path (PATH_MAX of the kernel less the final zero). */
+export const PATH_MAX = 4_095;

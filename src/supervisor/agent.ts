@@ -153,6 +153,12 @@ export class Agent {
     }
   }
 
+  /** Has an agent that serves read its configuration file again; one that starts has just done so. */
+  reload(): void {
+    const { settings } = this.#definition;
+    if (settings.configFile !== undefined && this.#child.state === 'ready') this.#running?.process.signal('SIGHUP');
+  }
+
   #spawn(): void {
     const { table, settings } = this.#definition;
     const kept = this.#parts.store.handOver(table);

@@ -13,6 +13,7 @@ import {
   STAR_G,
   TABLE_ID,
   WATCHDOG,
+  complaintAboutConfigFile,
   complaintAboutName,
   complaintAboutNetns,
   complaintAboutUser,
@@ -93,7 +94,7 @@ function readBounded(file: string): Buffer {
   }
 }
 
-const TABLE_KEYS = ['id', 'name', 'user', 'netns', 'options'] as const;
+const TABLE_KEYS = ['id', 'name', 'config', 'user', 'netns', 'options'] as const;
 const OPTION_KEYS: readonly string[] = [
   'families',
   'cache-timeout',
@@ -121,6 +122,7 @@ function readTable(reader: YamlReader, node: Node, seen: Seen): TableDefinition 
     name,
     user: reader.text(values.get('user'), 'user', complaintAboutUser),
     netns: reader.text(values.get('netns'), 'netns', complaintAboutNetns),
+    configFile: reader.text(values.get('config'), 'config', complaintAboutConfigFile),
     ...readOptions(reader, values.get('options')),
   };
   return table === undefined ? undefined : { table, settings, origin: 'configuration' };
@@ -139,7 +141,10 @@ function refuseTwice<Key extends number | string>(
   else reader.refuse(node, `${what} ${key} is there already, in ${reader.lineOf(first)}`);
 }
 
-function readOptions(reader: YamlReader, node: Node | undefined): Omit<TableSettings, 'name' | 'user' | 'netns'> {
+function readOptions(
+  reader: YamlReader,
+  node: Node | undefined,
+): Omit<TableSettings, 'name' | 'user' | 'netns' | 'configFile'> {
   const section: Section | undefined = node && reader.section(node, 'options', OPTION_KEYS);
   const value = (key: string) => section?.values.get(key);
   return {

@@ -11,6 +11,7 @@ import {
   STAR_G,
   TABLE_ID,
   WATCHDOG,
+  complaintAboutConfigFile,
   complaintAboutName,
   complaintAboutNetns,
   complaintAboutNumber,
@@ -71,11 +72,12 @@ function readStop(value: unknown): SavedTables['stopped'][number] {
 
 function readSettings(settings: JsonRecord): TableSettings {
   // A setting that is younger than the file has its default.
-  const { name, user, netns, families, starG, logLevel, ...others } = { ...DEFAULT_SETTINGS, ...settings };
+  const { name, user, netns, configFile, families, starG, logLevel, ...others } = { ...DEFAULT_SETTINGS, ...settings };
   return {
     name: textOf(name, complaintAboutName),
     user: textOf(user, complaintAboutUser),
     netns: textOf(netns, complaintAboutNetns),
+    configFile: textOf(configFile, complaintAboutConfigFile),
     families: listOf(families, 'families').map((family) => wordOf(family, FAMILIES)),
     cacheTimeoutS: numberOf(others.cacheTimeoutS, CACHE_TIMEOUT),
     starG: wordOf(starG, STAR_G),

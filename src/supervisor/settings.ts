@@ -7,6 +7,7 @@ import {
   MRULE_PRIORITY_MAX,
   MRULE_PRIORITY_MIN,
   NETNS_NAME_MAX,
+  PATH_MAX,
   TABLE_ID_MAX,
   TABLE_ID_MIN,
   TABLE_NAME_MAX,
@@ -24,6 +25,7 @@ export const DEFAULT_SETTINGS: TableSettings = {
   name: undefined,
   user: undefined,
   netns: undefined,
+  configFile: undefined,
   families: [],
   cacheTimeoutS: CACHE_TIMEOUT_DEFAULT_S,
   starG: 'kernel',
@@ -85,6 +87,11 @@ export function complaintAboutNetns(netns: string): string | undefined {
   const isFileName = netns !== '' && netns !== '.' && netns !== '..' && !/[/\p{C}]|^-/u.test(netns);
   if (isFileName && Buffer.byteLength(netns) <= NETNS_NAME_MAX) return undefined;
   return `${quote(netns)} is not the name of a network namespace: one that 'ip netns list' shows`;
+}
+
+export function complaintAboutConfigFile(path: string): string | undefined {
+  if (path.startsWith('/') && Buffer.byteLength(path) <= PATH_MAX && !/\p{C}/u.test(path)) return undefined;
+  return `${quote(path)} is not the path of a file: it begins with / and has ${PATH_MAX} bytes at most`;
 }
 
 export function isLogLevel(text: string): text is LogLevel {

@@ -89,7 +89,7 @@ export function spawnAgent(
 
 /** The line that runs the agent of a table. */
 export function agentCommand({ table, settings }: TableDefinition, context: SpawnContext): readonly string[] {
-  const { user, netns, families, logLevel } = settings;
+  const { user, netns, configFile, families, logLevel } = settings;
   const enter = netns === undefined ? [] : ['nsenter', `--net=/run/netns/${netns}`, '--'];
   const program = context.environment['MCROUTE_AGENT'];
   return [
@@ -98,6 +98,7 @@ export function agentCommand({ table, settings }: TableDefinition, context: Spaw
     ...['--table', String(table)],
     ...['--socket', agentSocket(context, table)],
     ...['--state-directory', context.stateDirectory],
+    ...(configFile === undefined ? [] : ['--file', configFile]),
     ...(user === undefined ? [] : ['--user', withGroup(user, context.agentGroup)]),
     ...(families.length === 0 ? [] : ['--families', families.join(',')]),
     ...['--cache-timeout', String(settings.cacheTimeoutS)],

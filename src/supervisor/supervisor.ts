@@ -90,6 +90,7 @@ export class Supervisor implements Tables {
     });
     const steps = gone.map(({ table }) => this.#remove(table, { forgetsWishes: false }));
     for (const definition of definitions) steps.push(this.#configure(definition));
+    for (const { table } of this.#created()) if (!configured.has(table)) this.#agents.get(table)?.reload();
     await Promise.all(steps);
   }
 
@@ -212,8 +213,10 @@ export class Supervisor implements Tables {
     }
     const old = agent.definition.settings;
     agent.redefine(definition);
-    // Nobody wants it to run, or its process does not care.
-    if (this.#stopped.has(table) || isDeepStrictEqual({ ...old, name: undefined }, { ...settings, name: undefined })) {
+    // Nobody wants it to run, or its process cares for its file alone.
+    if (this.#stopped.has(table)) return;
+    if (isDeepStrictEqual({ ...old, name: undefined }, { ...settings, name: undefined })) {
+      agent.reload();
       return;
     }
     if (old.netns !== settings.netns || !isDeepStrictEqual(old.families, settings.families)) {

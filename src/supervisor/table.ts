@@ -10,6 +10,8 @@ export interface TableSettings {
   readonly user: string | undefined;
   /** Name of a network namespace (ip-netns(8)); undefined: the supervisor's own. */
   readonly netns: string | undefined;
+  /** Absolute path of a file in the grammar of smcroute.conf; undefined: none. */
+  readonly configFile: string | undefined;
   /** Empty: all that the kernel has. */
   readonly families: readonly Family[];
   /** Idle time after which learned entries go, in seconds; 0 is never. */

@@ -1,7 +1,7 @@
 // A supervisor with a real agent: what the kernel holds while one dies, is replaced, or is told to end.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, it } from 'node:test';
 import { type AgentConnection, connectToSocket } from '../../src/api/client.js';
@@ -121,6 +121,24 @@ describe('under a supervisor an agent', () => {
     assert.equal(uid, Number(execFileSync('id', ['-u', 'daemon'], { encoding: 'utf8' })));
     assert.equal(statSync(socketPath()).gid, statSync(host.runtimeDirectory).gid);
     await addWishes();
+  });
+
+  it('reads its configuration file again when the supervisor does', async () => {
+    const file = join(host.root, 'studio.conf');
+    const write = (group: string) => {
+      writeFileSync(file, `mroute from in0 group ${group} to out1\n`, { mode: 0o644 });
+    };
+    write('239.7.2.1');
+    host.configure([`id: ${TABLE}, netns: ${topology.router.netns}, config: ${file}`]);
+    const supervisor = await host.start(REAL_AGENTS);
+    const { pid, lastError } = await supervisor.table(TABLE);
+    assert.notEqual(pid, 0, lastError?.message);
+    assert.match(kernelState().entries, /239\.7\.2\.1/);
+    write('239.7.2.2');
+    supervisor.process.kill('SIGHUP');
+    await supervisor.eventually(() => kernelState().entries.includes('239.7.2.2'), 'the new rule is there');
+    assert.doesNotMatch(kernelState().entries, /239\.7\.2\.1/);
+    assert.equal((await supervisor.table(TABLE)).pid, pid);
   });
 
   it('that is stopped leaves nothing in the kernel, and comes back with its wishes', async () => {

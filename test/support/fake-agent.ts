@@ -17,6 +17,7 @@ import type { InterfaceStatus } from '../../src/api/generated/mcroute/v1/Interfa
 import type { ListResponse } from '../../src/api/generated/mcroute/v1/ListResponse.js';
 import type { MfcEntry } from '../../src/api/generated/mcroute/v1/MfcEntry.js';
 import type { Mrule } from '../../src/api/generated/mcroute/v1/Mrule.js';
+import type { ReloadResponse } from '../../src/api/generated/mcroute/v1/ReloadResponse.js';
 import type { ReplaceRequest__Output } from '../../src/api/generated/mcroute/v1/ReplaceRequest.js';
 import type { ReplaceResponse } from '../../src/api/generated/mcroute/v1/ReplaceResponse.js';
 import type { RoutingServiceHandlers } from '../../src/api/generated/mcroute/v1/RoutingService.js';
@@ -58,6 +59,8 @@ export class FakeAgent implements AsyncDisposable {
   isSilent = false;
   /** Emits `call` with the method's name once a call has come, `message` with one of a Replace. */
   readonly events = new EventEmitter();
+  /** What a reload answers. */
+  reloaded: ReloadResponse = {};
   readonly #watches = new Set<ServerWritableStream<WatchRequest__Output, WatchResponse>>();
   #server: Server | undefined;
 
@@ -112,6 +115,11 @@ export class FakeAgent implements AsyncDisposable {
 
   #handlers(): RoutingServiceHandlers {
     return {
+      Reload: this.#unary('Reload', () => ({ revision: String(this.table.revision), ...this.reloaded })),
+      Stop: this.#unary('Stop', () => {
+        this.events.emit('stopped');
+        return {};
+      }),
       GetCapabilities: this.#unary('GetCapabilities', () => ({
         apiVersion: '1.0.0',
         serverVersion: '0.9.0',

@@ -38,6 +38,25 @@ describe('mcctl flush, capabilities, version, help', { concurrency: 2 }, () => {
     assert.match((await runMcctl(['-V'])).stdout, /^mcctl \d+\.\d+\.\d+\n$/);
   });
 
+  it('reload tells what the file has changed, and its warnings on stderr', async () => {
+    await using host = await openHost();
+    const { agent, mcctl } = host;
+    agent.reloaded = { added: 2, changed: 1, unchanged: 3, warnings: ['a.conf:3:1: phyint eth0 is there twice'] };
+    const ended = await mcctl('reload');
+    assert.deepEqual([ended.status, ended.stdout], [0, '2 added, 1 changed, 0 removed, 3 unchanged\n']);
+    assert.equal(ended.stderr, 'warning: a.conf:3:1: phyint eth0 is there twice\n');
+    const document = JSON.parse((await mcctl('reload -o json')).stdout) as Record<string, unknown>;
+    assert.deepEqual([document['added'], document['removed']], [2, 0]);
+  });
+
+  it('kill asks the agent to end', async () => {
+    await using host = await openHost();
+    const { agent, mcctl } = host;
+    const stopped = new Promise((resolve) => agent.events.once('stopped', resolve));
+    assert.deepEqual(await mcctl('kill'), { status: 0, stdout: '', stderr: '' });
+    await stopped;
+  });
+
   it('give help with examples for every command', async () => {
     const { status: code, stdout } = await runMcctl(['--help']);
     assert.equal(code, 0);
@@ -188,6 +207,7 @@ describe('mcctl', { concurrency: 2 }, () => {
       STORAGE: 73,
       TABLE_EXISTS: 65,
       AGENT_FAILED: 69,
+      CONFIGURATION: 78,
       INTERNAL: 70,
     };
     for (const [reason, code] of Object.entries(expected)) {

@@ -13,6 +13,7 @@ describe('the status of the program', () => {
       TABLE_NOT_FOUND: 69,
       AGENT_UNAVAILABLE: 69,
       AGENT_FAILED: 69,
+  CONFIGURATION: 78,
       TABLE_IN_USE: 69,
       INTERNAL: 70,
       STORAGE: 73,
@@ -95,7 +96,7 @@ describe('lines', () => {
     const reasons: Reason[] = ['TABLE_NOT_FOUND', 'NOT_FOUND', 'RESOURCE_LIMIT', 'WATCHER_TOO_SLOW'];
     reasons.push('REVISION_MISMATCH', 'REVISION_COMPACTED', 'WARNINGS', 'KERNEL_ERROR', 'MESSAGE_TOO_LARGE');
     reasons.push('AGENT_UNAVAILABLE', 'TABLE_IN_USE', 'MISSING_CAPABILITY', 'INTERNAL');
-    reasons.push('STORAGE', 'TABLE_EXISTS', 'AGENT_FAILED');
+    reasons.push('STORAGE', 'TABLE_EXISTS', 'AGENT_FAILED', 'CONFIGURATION');
     for (const reason of reasons) assert.equal(errorLines(new ApiError(reason, 'text')).length, 2, reason);
   });
 

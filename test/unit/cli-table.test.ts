@@ -34,7 +34,7 @@ describe('mcctl table create', { concurrency: 2 }, () => {
     await using host = await openHost();
     const called = waitForEvent<unknown[]>(host.tables.events, 'call');
     const ended = await host.mcctl(
-      'table create 123 --name studio --user a:b --netns blue --families ipv6,ipv4 --cache-timeout 0 --star-g learn ' +
+      'table create 123 --name studio --user a:b --netns blue --config /etc/a/../b.conf --families ipv6,ipv4 --cache-timeout 0 --star-g learn ' +
         '--no-mrules --mrule-priority 7 --no-realtime --log-level debug --watchdog 0',
     );
     assert.deepEqual([ended.status, ended.stderr], [0, '']);
@@ -46,6 +46,7 @@ describe('mcctl table create', { concurrency: 2 }, () => {
         name: 'studio',
         user: 'a:b',
         netns: 'blue',
+        configFile: '/etc/b.conf',
         families: ['ipv4', 'ipv6'],
         cacheTimeoutS: 0,
         starG: 'learn',
@@ -177,6 +178,7 @@ describe('mcctl table list and show', { concurrency: 2 }, () => {
       settings: {
         user: null,
         netns: null,
+        config: null,
         families: [],
         cache_timeout: 60,
         star_g: 'kernel',

@@ -97,6 +97,30 @@ describe('durable wishes', () => {
     );
   });
 
+  it('of a file of their own are neither in the journal nor in a snapshot', () => {
+    const appended: string[] = [];
+    const own = new DurableWishes(
+      {
+        append: ({ owner }) => appended.push(owner),
+        sync: () => Promise.resolve(),
+        snapshot: (saved) => store.snapshot(saved),
+        wantsSnapshot: true,
+        close: () => Promise.resolve(),
+      },
+      'config',
+    );
+    own.append(step('config'), 1n);
+    own.append(step('cli'), 2n);
+    assert.deepEqual(appended, ['cli']);
+    const [wish] = WISHES;
+    assert.ok(wish !== undefined);
+    own.attach({ revision: 7n, resources: () => [{ ...wish, owner: 'config' }, wish], takeBack: () => undefined });
+    assert.deepEqual(
+      store.snapshots.map(({ wishes: saved }) => saved),
+      [WISHES],
+    );
+  });
+
   it('leave the engine alone when the journal refuses a step', async () => {
     store.refusal = new Error('ENOSPC');
     assert.throws(() => {

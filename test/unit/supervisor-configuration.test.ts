@@ -40,6 +40,7 @@ describe('a configuration', () => {
     name: studio
     user: mcroute:mcroute
     netns: blue
+    config: /etc/mcroute/studio.conf
     options: { cache-timeout: 30, star-g: learn, mrules: false, mrule-priority: 5, realtime: false,
                families: [ipv6, ipv4], log-level: debug, watchdog: 0 }
 `;
@@ -51,6 +52,7 @@ describe('a configuration', () => {
           name: 'studio',
           user: 'mcroute:mcroute',
           netns: 'blue',
+          configFile: '/etc/mcroute/studio.conf',
           families: ['ipv4', 'ipv6'],
           cacheTimeoutS: 30,
           starG: 'learn',
@@ -86,7 +88,7 @@ describe('a configuration', () => {
       ['5', '1:1: the file must be a map with tables'],
       ['tabels: []', "1:1: 'tabels' is not known here: did you mean 'tables'?"],
       ['zebra: []', "1:1: 'zebra' is not known here: known are tables"],
-      ['tables: [5]', '1:10: a table must be a map with id, name, user, netns, options'],
+      ['tables: [5]', '1:10: a table must be a map with id, name, config, user, netns, options'],
       ['tables: [~]', '1:10: an item of tables is empty'],
       ['tables: [{}]', '1:10: the table has no id: 1 to 99999999'],
       ['tables: [{id: 0}]', "1:15: 0 is not a table's id: a whole number, 1 to 99999999"],
@@ -112,6 +114,7 @@ describe('a configuration', () => {
       ['tables: [{id: 5, user: "a\\nb"}]', /is not a user/],
       [`tables: [{id: 5, user: ${'u'.repeat(257)}}]`, /is not a user/],
       ['tables: [{id: 5, netns: ../x}]', /'\.\.\/x' is not the name of a network namespace: one that 'ip netns list'/],
+      ['tables: [{id: 5, config: studio.conf}]', /'studio\.conf' is not the path of a file: it begins with \//],
       ['tables: [{id: 5, netns: ..}]', /is not the name of a network namespace/],
       ['tables: [{id: 5, netns: -x}]', /is not the name of a network namespace/],
       [`tables: [{id: 5, netns: ${'n'.repeat(256)}}]`, /is not the name of a network namespace/],

@@ -40,6 +40,7 @@ describe('the command line of an agent', () => {
       name: 'studio',
       user: 'av:av',
       netns: 'red',
+      configFile: '/etc/a.conf',
       families: ['ipv4', 'ipv6'],
       cacheTimeoutS: 0,
       starG: 'learn',
@@ -53,6 +54,7 @@ describe('the command line of an agent', () => {
       ...['nsenter', '--net=/run/netns/red', '--'],
       ...LAUNCH,
       ...['--table', '5', '--socket', '/run/mcroute/5.sock', '--state-directory', '/var/lib/mcroute'],
+      ...['--file', '/etc/a.conf'],
       ...['--user', 'av:av', '--families', 'ipv4,ipv6', '--cache-timeout', '0', '--star-g', 'learn', '--no-mrules'],
       ...['--mrule-priority', '77', '--no-realtime', '--log-level', 'debug'],
     ]);

@@ -254,6 +254,7 @@ describe('the text of the tables file', () => {
       name: fc.option(fc.stringMatching(/^[a-z][A-Za-z0-9._-]{0,63}$/), { nil: undefined }),
       user: fc.constantFrom(undefined, 'mcroute', 'a:b', '0:0'),
       netns: fc.constantFrom(undefined, 'blue', 'a b', 'ä'),
+      configFile: fc.constantFrom(undefined, '/etc/a b.conf'),
       families: fc.constantFrom([], ['ipv4' as const], ['ipv4' as const, 'ipv6' as const]),
       cacheTimeoutS: fc.integer({ min: 0, max: 86_400 }),
       starG: fc.constantFrom('kernel', 'learn'),
@@ -307,7 +308,14 @@ describe('the text of the tables file', () => {
 
   it('is refused where its checksum is right and a value is not', () => {
     const settingsOf = (changes: object) => ({ ...DEFAULT_SETTINGS, ...changes });
-    const wrong: object[] = [{ name: '5' }, { user: 5 }, { netns: '..' }, { families: ['ipx'] }, { families: 'ipv4' }];
+    const wrong: object[] = [
+      { name: '5' },
+      { user: 5 },
+      { netns: '..' },
+      { configFile: 'a.conf' },
+      { families: ['ipx'] },
+      { families: 'ipv4' },
+    ];
     wrong.push({ cacheTimeoutS: -1 }, { starG: 'x' }, { makesMrules: 1 }, { mrulePriority: 0 }, { logLevel: 'warn' });
     wrong.push({ watchdogS: '60' }, { wantsRealtime: 'yes' });
     for (const changes of wrong) {

@@ -164,6 +164,14 @@ export class Fib {
     return actual?.sources.has(addressKey(source)) ?? false;
   }
 
+  /** Whether the kernel should have such an entry, with oifs, only because it asked for one. */
+  isLearned(source: Address, group: Address): boolean {
+    const found = this.#families.get(group.family)?.rules.findGroup(group);
+    const key = addressKey(source);
+    const entry = found?.actual.sources.get(key);
+    return entry?.isLearned === true && entry.oifs.length > 0 && found?.program.sources.has(key) === false;
+  }
+
   /** Entries that the kernel has and the mirror does not: they are written over or deleted. */
   onForeignMfc(entries: Iterable<ForeignMfc>): void {
     for (const entry of entries) this.#families.get(entry.group.family)?.onForeignMfc(entry);

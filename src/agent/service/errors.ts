@@ -1,6 +1,7 @@
 // What a caller is told when a request fails.
 import { ApiError } from '../../api/status.js';
 import type { RequestError } from '../engine.js';
+import type { ConfigurationError } from '../file-wishes.js';
 
 /** The error of the API for a failure; undefined for a bug. */
 export function toApiError(error: unknown): ApiError | undefined {
@@ -15,6 +16,8 @@ export function toApiError(error: unknown): ApiError | undefined {
   switch (error.code) {
     case 'REVISION_MISMATCH':
     case 'WARNINGS':
+      return new ApiError(error.code, error.message, { cause: error });
+    case 'CONFIGURATION':
       return new ApiError(error.code, error.message, { cause: error });
     case 'RIB_FULL':
       return new ApiError('RESOURCE_LIMIT', error.message, { cause: error });
@@ -45,14 +48,17 @@ function isStorageError(error: unknown): error is Error & { readonly errno: stri
   );
 }
 
-const CODES: ReadonlySet<string> = new Set<RequestError['code']>([
+type KnownError = RequestError | ConfigurationError;
+
+const CODES: ReadonlySet<string> = new Set<KnownError['code']>([
   'REVISION_MISMATCH',
   'WARNINGS',
+  'CONFIGURATION',
   'RIB_FULL',
   'NOT_FOUND',
   'TOO_MANY_OIFS',
 ]);
 
-function isRequestError(error: unknown): error is RequestError {
+function isRequestError(error: unknown): error is KnownError {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && CODES.has(error.code);
 }

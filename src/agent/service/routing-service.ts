@@ -10,6 +10,7 @@ import type { ApplyRequest__Output } from '../../api/generated/mcroute/v1/ApplyR
 import type { ApplyResponse } from '../../api/generated/mcroute/v1/ApplyResponse.js';
 import type { ListRequest__Output } from '../../api/generated/mcroute/v1/ListRequest.js';
 import type { ListResponse } from '../../api/generated/mcroute/v1/ListResponse.js';
+import type { ReloadResponse } from '../../api/generated/mcroute/v1/ReloadResponse.js';
 import type { ReplaceRequest__Output } from '../../api/generated/mcroute/v1/ReplaceRequest.js';
 import type { ReplaceResponse } from '../../api/generated/mcroute/v1/ReplaceResponse.js';
 import type {
@@ -27,9 +28,11 @@ import {
   RESOURCES_PER_TABLE_MAX,
   VIF_LIMIT,
 } from '../../model/limits.js';
+import { CONFIG_OWNER } from '../../model/owner.js';
 import type { Resource } from '../../model/resource.js';
 import type { Difference } from '../rib/rib.js';
 import type { ApplyOptions, ChangeOutcome, Engine } from '../engine.js';
+import type { ReloadResult } from '../file-wishes.js';
 import { ruleCounters } from './counters.js';
 import { toApiError } from './errors.js';
 import { parseFilter } from './filter.js';
@@ -45,6 +48,10 @@ export interface ServiceOptions {
   readonly isRealtime: boolean;
   /** Resolves when what the engine has taken until now is saved. Rejects if it cannot be, and is taken back then. */
   readonly settled: () => Promise<void>;
+  /** Reads the configuration file again; undefined if there is none. Throws what says why it cannot be used. */
+  readonly reload: (() => ReloadResult) | undefined;
+  /** Ends the agent, in order. */
+  readonly stop: () => void;
   /** Called with what only a bug can throw. */
   readonly onBug: (error: unknown, method: string) => void;
 }
@@ -72,6 +79,7 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
       realtimeUpcalls: options.isRealtime,
     })),
     Apply: unary(options, 'Apply', async (request) => {
+      refuseFileOwner(options, request.owner);
       const response = apply(engine, request);
       await options.settled();
       return response;
@@ -93,11 +101,24 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
     ListInterfaces: unary(options, 'ListInterfaces', () => ({ interfaces: renderInterfaces(engine) })),
     ListMrules: unary(options, 'ListMrules', () => ({ mrules: renderMrules(engine) })),
     Flush: unary(options, 'Flush', () => ({ dropped: engine.flush() })),
+    Reload: unary(options, 'Reload', () => reload(options)),
+    Stop: unary(options, 'Stop', () => {
+      // After the reply.
+      setImmediate(options.stop);
+      return {};
+    }),
   };
 }
 
 interface TableRequest {
   readonly table: number;
+}
+
+/** What the file says would take the change back at the next reload. */
+function refuseFileOwner({ reload: run }: ServiceOptions, owner: string): void {
+  if (run === undefined || owner !== CONFIG_OWNER) return;
+  const description = `'${CONFIG_OWNER}' is the owner of what is in the configuration file: change that and reload, or use another owner`;
+  throw new ApiError('INVALID_FIELD', `owner: ${description}`, { violations: [{ field: 'owner', description }] });
 }
 
 function checkTable(engine: Engine, table: number): void {
@@ -202,6 +223,18 @@ function applyOptions(request: {
   };
 }
 
+function reload({ reload: run }: ServiceOptions): ReloadResponse {
+  if (run === undefined) {
+    throw new ApiError('CONFIGURATION', 'this agent has no configuration file: start it with --file FILE');
+  }
+  const { revision, effects, warnings, fileWarnings } = run();
+  return {
+    revision: revision.toString(),
+    ...effects,
+    warnings: [...fileWarnings, ...warnings.map(({ code, text }) => `${code}: ${text}`)].slice(0, WARNINGS_MAX),
+  };
+}
+
 /** Collects what the client sends; the wish takes effect as a whole when it half-closes. */
 function replace(
   options: ServiceOptions,
@@ -244,6 +277,7 @@ function replace(
       first ??= checkFirst(options.engine, NO_MESSAGE, violations);
       checkCount(first, received, violations);
       violations.throwIfAny();
+      refuseFileOwner(options, first.owner);
       const response = replaceOwner(options.engine, first, resources);
       await options.settled();
       isAnswered = true;

@@ -1,4 +1,5 @@
 // The options of `table create`. Whether names and times are valid is for the supervisor to say.
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { TableSettings } from '../../api/generated/mcroute/v1/TableSettings.js';
 
@@ -6,6 +7,7 @@ export interface CreateOptions {
   readonly name?: string;
   readonly user?: string;
   readonly netns?: string;
+  readonly config?: string;
   readonly families?: readonly WireFamily[];
   readonly cacheTimeout?: number;
   readonly starG?: 'kernel' | 'learn';
@@ -29,6 +31,7 @@ export function withSettingOptions(command: Command): Command {
     .option('--name <name>', 'a name for people, which --table takes too')
     .option('--user <user[:group]>', 'who the agent runs as')
     .option('--netns <name>', "the network namespace, as 'ip netns' has it")
+    .option('--config <file>', 'a file in the grammar of smcroute.conf, by its full path', readPath)
     .option('--families <list>', 'ipv4, ipv6 or both with a comma', readFamilies)
     .option('--cache-timeout <seconds>', 'idle time after which learned entries go; 0 is never', readWhole(0))
     .addOption(new Option('--star-g <how>', '(*,G) rules: entries of the kernel, or learned').choices(STAR_G))
@@ -45,11 +48,12 @@ export function withSettingOptions(command: Command): Command {
 
 /** What is not given is left out, for the supervisor to choose. */
 export function settingsOf(options: CreateOptions): TableSettings {
-  const { name, user, netns, families, cacheTimeout, starG, mrulePriority, logLevel, watchdog } = options;
+  const { name, user, netns, config, families, cacheTimeout, starG, mrulePriority, logLevel, watchdog } = options;
   return {
     ...(name !== undefined && { name }),
     ...(user !== undefined && { user }),
     ...(netns !== undefined && { netns }),
+    ...(config !== undefined && { configFile: config }),
     ...(families !== undefined && { families: [...families] }),
     ...(cacheTimeout !== undefined && { cacheTimeout: { seconds: cacheTimeout } }),
     ...(starG !== undefined && { starG: starG === 'learn' ? 'STAR_G_LEARN' : 'STAR_G_KERNEL' }),
@@ -65,6 +69,11 @@ const STAR_G = ['kernel', 'learn'] as const;
 
 /** Largest number that field holds (uint32). */
 const NUMBER_MAX = 0xffff_ffff;
+
+/** The supervisor has another working directory. */
+function readPath(text: string): string {
+  return resolve(text);
+}
 
 function readFamilies(text: string): readonly WireFamily[] {
   const families = text.split(',').map((word) => FAMILIES.get(word.trim()));

@@ -36,7 +36,7 @@ interface WatchOptions {
 
 // Time between attempts to reach an agent that has gone.
 const RETRY_MIN_MS = 100;
-const RETRY_MAX_MS = 5_000;
+const RETRY_MAX_MS = 1_000;
 
 /** Failures after which a watch can go on, and what is said of them then. */
 const INTERRUPTIONS: Readonly<Partial<Record<Reason, string>>> = {

@@ -109,6 +109,7 @@ function settingLines(settings: TableSettings__Output): (readonly [string, strin
   return [
     ['user', settings.user === '' ? '(as mcroute-launch chooses)' : settings.user],
     ['network namespace', settings.netns === '' ? "(the supervisor's)" : settings.netns],
+    ['configuration file', settings.configFile === '' ? '(none)' : settings.configFile],
     ['families', familiesOf(settings).join(' ') || '(all)'],
     ['cache timeout', secondsText(settings.cacheTimeout)],
     ['(*,G)', enumWord(settings.starG, 'STAR_G') ?? ''],
@@ -123,6 +124,7 @@ function settingsDocument(settings: TableSettings__Output): Document {
   return {
     user: textValue(settings.user),
     netns: textValue(settings.netns),
+    config: textValue(settings.configFile),
     families: familiesOf(settings),
     cache_timeout: secondsOf(settings.cacheTimeout),
     star_g: enumWord(settings.starG, 'STAR_G') ?? null,

@@ -1,0 +1,2 @@
+/** Whom the resources of the configuration file belong to. */
+export const CONFIG_OWNER = 'config';
