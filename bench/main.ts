@@ -2,10 +2,11 @@
 //
 // Every section measures mcroute and, in the same run, what it is held against. Run on a quiet machine.
 import { parseArgs } from 'node:util';
+import { config } from './config.js';
 import { hitless } from './hitless.js';
 import { type Section, renderReport } from './report.js';
 
-const SECTIONS: Readonly<Record<string, Section>> = { hitless };
+const SECTIONS: Readonly<Record<string, Section>> = { config, hitless };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

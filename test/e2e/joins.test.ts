@@ -125,6 +125,19 @@ function joinTests(family: FamilyCase): void {
     }
   });
 
+  it('may be 2,000, and all are restored when their interface was deleted and is back', async () => {
+    const groups = Array.from({ length: 2_000 }, (_, n) => nth(family, n)).sort();
+    const memberships = groups.map((each) => membership('in1', each));
+    const entries = await router.table.put(...memberships);
+    assert.deepEqual(new Set(entries.map(({ state }) => state)), new Set(['STATE_PROGRAMMED']));
+    assert.deepEqual(groupsOn('in1', family), groups);
+    router.namespace.delete('in1');
+    await untilAll(memberships, 'STATE_PENDING');
+    router.plug(router.topology.sender(1));
+    await untilAll(memberships, 'STATE_PROGRAMMED');
+    assert.deepEqual(groupsOn('in1', family), groups);
+  });
+
   it('that the kernel refuses for good are failed with the errno and the cure', async () => {
     const optionMemory = router.namespace.sysctl('net/core/optmem_max');
     // Less than one join takes: no number of sockets helps.
