@@ -13,7 +13,7 @@ describe('the status of the program', () => {
       TABLE_NOT_FOUND: 69,
       AGENT_UNAVAILABLE: 69,
       AGENT_FAILED: 69,
-  CONFIGURATION: 78,
+      CONFIGURATION: 78,
       TABLE_IN_USE: 69,
       INTERNAL: 70,
       STORAGE: 73,
