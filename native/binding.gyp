@@ -26,8 +26,10 @@
         "src/netlink_socket.cc",
         "src/notify_receiver.cc",
         "src/notify_socket.cc",
+        "src/packet_socket.cc",
         "src/prefix.cc",
         "src/scheduling.cc",
+        "src/signalling_socket.cc",
         "src/unix_address.cc",
         "src/upcall_reader.cc",
         "src/upcall_responder.cc",
@@ -58,6 +60,7 @@
             "src/launch_realtime.cc",
             "src/launch_report.cc",
             "src/launch_runtime_directory.cc",
+            "src/launch_signalling.cc",
             "src/launch_sockets.cc",
             "src/launch_state_directory.cc",
             "src/launch_user.cc"

@@ -12,7 +12,9 @@
 #include "netlink_socket.h"
 #include "notify_receiver.h"
 #include "notify_socket.h"
+#include "packet_socket.h"
 #include "scheduling.h"
+#include "signalling_socket.h"
 #include "upcall_thread.h"
 
 namespace mcroute {
@@ -25,6 +27,8 @@ struct Classes {
   Napi::FunctionReference membershipSocket;
   Napi::FunctionReference netlinkSocket;
   Napi::FunctionReference notifyReceiver;
+  Napi::FunctionReference packetSocket;
+  Napi::FunctionReference signallingSocket;
   Napi::FunctionReference upcallThread;
 };
 
@@ -47,6 +51,12 @@ Napi::Value adoptMembershipSocket(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value openNetlinkSocket(const Napi::CallbackInfo& info) { return classesOf(info).netlinkSocket.New({}); }
+
+Napi::Value adoptPacketSocket(const Napi::CallbackInfo& info) { return classesOf(info).packetSocket.New({info[0]}); }
+
+Napi::Value adoptSignallingSocket(const Napi::CallbackInfo& info) {
+  return classesOf(info).signallingSocket.New({info[0], info[1]});
+}
 
 Napi::Value openNotifyReceiver(const Napi::CallbackInfo& info) { return classesOf(info).notifyReceiver.New({info[0]}); }
 
@@ -77,6 +87,8 @@ Napi::Object defineExports(Napi::Env env, Napi::Object exports) {
       .membershipSocket = Napi::Persistent(MembershipSocket::define(env)),
       .netlinkSocket = Napi::Persistent(NetlinkSocket::define(env)),
       .notifyReceiver = Napi::Persistent(NotifyReceiver::define(env)),
+      .packetSocket = Napi::Persistent(PacketSocket::define(env)),
+      .signallingSocket = Napi::Persistent(SignallingSocket::define(env)),
       .upcallThread = Napi::Persistent(UpcallThread::define(env)),
   });
   const auto add = [&]<typename Function>(const char* name, Function function) {
@@ -87,6 +99,8 @@ Napi::Object defineExports(Napi::Env env, Napi::Object exports) {
   add("openMembershipSocket", openMembershipSocket);
   add("adoptMembershipSocket", adoptMembershipSocket);
   add("openNetlinkSocket", openNetlinkSocket);
+  add("adoptPacketSocket", adoptPacketSocket);
+  add("adoptSignallingSocket", adoptSignallingSocket);
   add("startUpcallThread", startUpcallThread);
   add("dropRealtime", dropRealtimeOfOthers);
   add("notify", notify);

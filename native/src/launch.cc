@@ -17,6 +17,7 @@
 #include "launch_realtime.h"
 #include "launch_report.h"
 #include "launch_runtime_directory.h"
+#include "launch_signalling.h"
 #include "launch_sockets.h"
 #include "launch_state_directory.h"
 #include "launch_user.h"
@@ -48,6 +49,7 @@ using namespace mcroute;
   auto descriptors = takeListenDescriptors();
   const auto identity = withinUserNamespace(resolveIdentity(options.user, console), console);
   openMrouteSockets(options, descriptors, console);
+  if (options.wantsSignalling) openSignallingSockets(options, descriptors, console);
   const auto directory = chooseRuntimeDirectory(options.runtimeDirectory);
   if (directory) prepareRuntimeDirectory(*directory, identity, console);
   auto stateDirectory = StateDirectory::choose(options.stateDirectory, options.table);

@@ -19,6 +19,8 @@ mrt4 and mrt6 as in sd_listen_fds(3). Sockets that come in that way are kept.
                            or nobody where there is no mcroute
   --families LIST          ipv4,ipv6 (default), ipv4 or ipv6
   --receive-buffer BYTES   of each socket, 4096 to 1073741823; default 1048576
+  --signalling             also open sockets for IGMP and MLD queries and router
+                           discovery, named igmp4, icmp6 and packet
   --runtime-directory DIR  made for the user if it is missing; default
                            $MCROUTE_RUNTIME_DIRECTORY, or /run/mcroute as root
   --state-directory DIR    made if it is missing, and in it one of the table
@@ -222,6 +224,8 @@ LaunchOptions parseLaunchOptions(const std::vector<std::string>& arguments) {
     }
     if (name == "--from-arguments" && !value) {
       isFromArguments = true;
+    } else if (name == "--signalling" && !value) {
+      options.wantsSignalling = true;
     } else if (name == "--die-with-parent") {
       options.diesWithParent = true;
       if (value) options.parent = parseParent(*value);

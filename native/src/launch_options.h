@@ -39,6 +39,8 @@ struct LaunchOptions {
   int receiveBuffer = kDefaultReceiveBuffer;
   std::optional<std::string> runtimeDirectory;
   std::optional<std::string> stateDirectory;
+  /// Also opens the sockets of the querier and of router discovery.
+  bool wantsSignalling = false;
   bool diesWithParent = false;
   /// As the parent itself says; without it whoever is the parent when the launcher begins.
   std::optional<pid_t> parent;

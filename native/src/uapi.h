@@ -1,7 +1,12 @@
 // What the two families' headers of the kernel have in common.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstdint>
+#include <cstring>
+#include <optional>
+#include <span>
 
 #include "mfc.h"
 
@@ -22,6 +27,29 @@ struct Upcall {
   std::uint32_t vif;
   FlowKey key;
 };
+
+/// A message of IGMP or ICMPv6 that came in.
+struct ReceivedMessage {
+  std::uint32_t ifindex;
+  Address source;
+  /// TTL or hop limit.
+  std::uint32_t hopLimit;
+  /// Behind the IP header.
+  std::span<const std::uint8_t> payload;
+};
+
+/// Ancillary data of a message.
+template <typename Value>
+std::optional<Value> findControl(msghdr& message, int level, int type) {
+  for (cmsghdr* control = CMSG_FIRSTHDR(&message); control != nullptr; control = CMSG_NXTHDR(&message, control)) {
+    if (control->cmsg_level != level || control->cmsg_type != type) continue;
+    if (control->cmsg_len < CMSG_LEN(sizeof(Value))) continue;
+    Value value;
+    std::memcpy(&value, CMSG_DATA(control), sizeof value);
+    return value;
+  }
+  return std::nullopt;
+}
 
 /// Counters of an mfc entry.
 struct FlowCount {

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
 #include <sys/socket.h>
 // Before the kernel's headers, which then leave out what libc has.
 #include <linux/mroute.h>
@@ -85,6 +86,31 @@ struct Ipv4Uapi {
     sockaddr_in in;
     std::memcpy(&in, &storage, sizeof in);
     return {ntohl(in.sin_addr.s_addr)};
+  }
+
+  static constexpr int kPacketInfo = IP_PKTINFO;
+  static constexpr socklen_t kAddressLength = sizeof(sockaddr_in);
+
+  /// Ancillary data that choose the interface and the source of what is sent.
+  static in_pktinfo packetInfo(std::uint32_t ifindex, const Address& source) {
+    in_pktinfo info{};
+    info.ipi_ifindex = static_cast<int>(ifindex);
+    info.ipi_spec_dst.s_addr = htonl(source[0]);
+    return info;
+  }
+
+  /// A raw socket of IPv4 gives the packet with its header.
+  static std::optional<ReceivedMessage> parseReceived(msghdr& message, std::span<const std::uint8_t> packet) {
+    const auto info = findControl<in_pktinfo>(message, IPPROTO_IP, IP_PKTINFO);
+    iphdr header;
+    if (!info || packet.size() < sizeof header) return std::nullopt;
+    std::memcpy(&header, packet.data(), sizeof header);
+    const std::size_t headerLength = header.ihl * std::size_t{4};
+    if (headerLength < sizeof header || headerLength > packet.size()) return std::nullopt;
+    return ReceivedMessage{.ifindex = static_cast<std::uint32_t>(info->ipi_ifindex),
+                           .source = {ntohl(header.saddr)},
+                           .hopLimit = header.ttl,
+                           .payload = packet.subspan(headerLength)};
   }
 
   /// An upcall has the shape of an IP header whose protocol is 0; an IGMP packet has 2 there.

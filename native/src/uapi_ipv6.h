@@ -84,6 +84,30 @@ struct Ipv6Uapi {
     return hostWords(in.sin6_addr);
   }
 
+  static constexpr int kPacketInfo = IPV6_PKTINFO;
+  static constexpr socklen_t kAddressLength = sizeof(sockaddr_in6);
+
+  /// Ancillary data that choose the interface and the source of what is sent.
+  static in6_pktinfo packetInfo(std::uint32_t ifindex, const Address& source) {
+    in6_pktinfo info{};
+    info.ipi6_ifindex = ifindex;
+    info.ipi6_addr = internetAddress(source).sin6_addr;
+    return info;
+  }
+
+  /// A raw socket of IPv6 gives what is behind the headers.
+  static std::optional<ReceivedMessage> parseReceived(msghdr& message, std::span<const std::uint8_t> payload) {
+    const auto info = findControl<in6_pktinfo>(message, IPPROTO_IPV6, IPV6_PKTINFO);
+    const auto hopLimit = findControl<int>(message, IPPROTO_IPV6, IPV6_HOPLIMIT);
+    if (!info || !hopLimit || message.msg_namelen < sizeof(sockaddr_in6)) return std::nullopt;
+    sockaddr_in6 sender;
+    std::memcpy(&sender, message.msg_name, sizeof sender);
+    return ReceivedMessage{.ifindex = info->ipi6_ifindex,
+                           .source = hostWords(sender.sin6_addr),
+                           .hopLimit = static_cast<std::uint32_t>(*hopLimit),
+                           .payload = payload};
+  }
+
   /// An upcall has 0 where an ICMPv6 packet has its type. Type 0 is reserved, and the socket's filter keeps it out.
   static std::optional<Upcall> parseUpcall(std::span<const std::uint8_t> datagram) {
     mrt6msg message;

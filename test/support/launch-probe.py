@@ -54,7 +54,7 @@ def options(fd):
     }
     if sock.family == socket.AF_INET:
         result["pktinfo"] = sock.getsockopt(socket.IPPROTO_IP, IP_PKTINFO)
-    else:
+    elif sock.family == socket.AF_INET6:
         result["pktinfo"] = sock.getsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO)
         blocked = sock.getsockopt(socket.IPPROTO_ICMPV6, ICMP6_FILTER, 32)
         result["passed"] = [n for n in range(256) if not blocked[n // 32 * 4 + n % 32 // 8] >> n % 8 & 1]

@@ -71,7 +71,7 @@ export interface SocketAnswer {
   readonly protocol: number;
   readonly receiveBuffer: number;
   readonly isBlocking: boolean;
-  readonly pktinfo: number;
+  readonly pktinfo?: number;
   readonly passed?: readonly number[];
   readonly hopByHop?: string;
 }

@@ -37,6 +37,9 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
   'agent/config': { parts: ['model'], node: ['node:path'] },
   'agent/config/disk.ts': { parts: [], node: ['node:fs'] },
   'agent/kernel/port.ts': { parts: [], types: ['model'] },
+  'agent/signalling': { parts: ['model'], types: ['agent/kernel/native'], node: ['node:util'] },
+  'agent/querier': { parts: ['model', 'agent/signalling'] },
+  'agent/mrdisc': { parts: ['model', 'agent/signalling'] },
   'agent/service': {
     parts: ['model', 'api'],
     types: ['agent/engine', 'agent/file-wishes', 'agent/kernel/port', 'agent/rib'],

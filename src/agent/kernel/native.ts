@@ -72,6 +72,43 @@ export interface MembershipSocket {
   close(): void;
 }
 
+/** A message of IGMP or ICMPv6 that came in. */
+export interface ReceivedMessage {
+  readonly ifindex: number;
+  /** 4 words. */
+  readonly source: Uint32Array;
+  /** TTL or hop limit. */
+  readonly hopLimit: number;
+  /** Behind the IP header. The checksum of ICMPv6 is right, that of IGMP was not looked at. */
+  readonly payload: Uint8Array;
+}
+
+/**
+ * A raw socket of IGMP or ICMPv6 that is no MRT socket. What it sends has TTL 1, a router alert, and comes to this host
+ * too.
+ */
+export interface SignallingSocket {
+  readonly family: NativeFamily;
+  readonly fd: number;
+  /** Lets messages of these types in, by a filter in the kernel, and no others; at most 64. */
+  acceptTypes(types: readonly number[]): void;
+  /** Sends a message to a group from an address of the interface; addresses as 4 words. The kernel adds ICMPv6 checksums. */
+  send(ifindex: number, source: Uint32Array, destination: Uint32Array, payload: Uint8Array): void;
+  /** One message, without waiting; undefined if there is none. Damaged ones are thrown away. */
+  receive(): ReceivedMessage | undefined;
+  /** Calls back when messages can be read; one call at a time, until `close`. */
+  onReadable(callback: () => void): void;
+  close(): void;
+}
+
+/** A packet socket (packet(7)) that only sends: packets with a header of IP, and one of the link that the kernel makes. */
+export interface PacketSocket {
+  readonly fd: number;
+  /** `linkAddress` is what the interface takes for a destination: 1 to 8 bytes. */
+  send(ifindex: number, ethertype: number, linkAddress: Uint8Array, packet: Uint8Array): void;
+  close(): void;
+}
+
 /** A NETLINK_ROUTE socket: bytes in, bytes out. NETLINK_GET_STRICT_CHK, NETLINK_EXT_ACK and NETLINK_CAP_ACK are on. */
 export interface NetlinkSocket {
   readonly fd: number;
@@ -192,6 +229,10 @@ export interface NativeAddon extends RuntimeAddon {
   openMembershipSocket(family: NativeFamily): MembershipSocket;
   adoptMembershipSocket(family: NativeFamily, fd: number): MembershipSocket;
   openNetlinkSocket(): NetlinkSocket;
+  /** Takes over a raw socket of IGMP or ICMPv6; it is checked and then closed with the object. */
+  adoptSignallingSocket(family: NativeFamily, fd: number): SignallingSocket;
+  /** Takes over a packet socket of the type SOCK_DGRAM, likewise. */
+  adoptPacketSocket(fd: number): PacketSocket;
   /**
    * Starts the thread, which reads nothing until its `start`. `onEvents` is called on the JavaScript thread, once however
    * many events wait, until they are drained.
