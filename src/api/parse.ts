@@ -3,7 +3,7 @@ import {
   AddressError,
   type Prefix,
   anyPrefix,
-  formatPrefix,
+  canonicalPrefixes,
   isAny,
   isHost,
   isMulticastPrefix,
@@ -14,6 +14,7 @@ import {
 import type { Change } from '../model/change.js';
 import { type InterfaceKey, type InterfaceSettings, isInterfaceName, isWildcard } from '../model/interface.js';
 import {
+  BOUNDARIES_PER_INTERFACE_MAX,
   EXCEPTS_PER_MROUTE_MAX,
   INTERFACE_NAME_MAX,
   LABEL_MAX,
@@ -191,7 +192,7 @@ function parseExcept(wire: Mroute__Output, key: MrouteKey | undefined, path: str
     );
     return [];
   }
-  const except = new Map<string, Prefix>();
+  const except: Prefix[] = [];
   for (const [index, text] of wire.except.entries()) {
     const field = `${path}.except[${index}]`;
     const prefix = parseSource(text, field, violations);
@@ -199,10 +200,11 @@ function parseExcept(wire: Mroute__Output, key: MrouteKey | undefined, path: str
     if (key !== undefined && prefix.address.family !== key.group.address.family) {
       violations.add(field, `${quote(text)} is not of the group's family, ${familyName(key.group)}`);
     }
-    except.set(formatPrefix(prefix), prefix);
+    except.push(prefix);
   }
-  return [...except.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, prefix]) => prefix);
+  return canonicalPrefixes(except);
 }
+
 
 function parseMembership(wire: Membership__Output, path: string, violations: Violations): Membership | undefined {
   const key = parseMembershipKey(wire.key, `${path}.key`, violations);
@@ -240,7 +242,17 @@ function parseInterface(wire: Interface__Output, path: string, violations: Viola
   if (!isTtlThreshold(ttlThreshold)) {
     violations.add(`${path}.ttl_threshold`, `${ttlThreshold} is not a TTL threshold: 1 to 254`);
   }
-  return key && { key, ttlThreshold };
+  const isEnabled = wire._enabled === undefined ? undefined : wire.enabled;
+  const boundaries = parseBoundaries(wire.boundaries, `${path}.boundaries`, violations);
+  return key && { key, ttlThreshold, isEnabled, isQuerier: wire.querier, isAdvertised: wire.mrdisc, boundaries };
+}
+
+function parseBoundaries(texts: readonly string[], path: string, violations: Violations): Prefix[] {
+  if (texts.length > BOUNDARIES_PER_INTERFACE_MAX) {
+    violations.add(path, `has ${texts.length} prefixes; at most ${BOUNDARIES_PER_INTERFACE_MAX} are allowed`);
+    return [];
+  }
+  return canonicalPrefixes(texts.flatMap((text, index) => parseGroup(text, `${path}[${index}]`, violations) ?? []));
 }
 
 function parseInterfaceKey(

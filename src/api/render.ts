@@ -22,7 +22,17 @@ export function renderResource(resource: Resource): WireResource {
     };
   }
   if ('ttlThreshold' in resource) {
-    return { interface: { key: { name: resource.key.name }, ttlThreshold: resource.ttlThreshold } };
+    const { key, ttlThreshold, isEnabled, isQuerier, isAdvertised, boundaries } = resource;
+    return {
+      interface: {
+        key: { name: key.name },
+        ttlThreshold,
+        ...(isEnabled === undefined ? {} : { enabled: isEnabled }),
+        querier: isQuerier,
+        mrdisc: isAdvertised,
+        boundaries: boundaries.map(formatPrefix),
+      },
+    };
   }
   return { membership: { key: renderMembershipKey(resource.key), label: resource.label } };
 }
@@ -107,6 +117,8 @@ function missingText({ reason, interface: name }: Missing): string {
       return `there is no interface '${name}' now; it is used as soon as there is one (see 'ip link')`;
     case 'NO_INTERFACE_MATCHES':
       return `no interface that is up matches '${name}' now; those that come are used at once`;
+    case 'INTERFACE_DISABLED':
+      return `'${name}' takes no part in forwarding; switch it on with: mcctl interface ${name} --enable`;
     case 'VIF_LIMIT':
       return `'${name}' gets no number: the kernel takes 32 interfaces per table; remove rules of another or use a second table`;
     case 'FAMILY_UNAVAILABLE':

@@ -137,6 +137,12 @@ export function comparePrefixes(a: Prefix, b: Prefix): number {
   return compareAddresses(a.address, b.address) || a.length - b.length;
 }
 
+/** Prefixes as resources have them: each once, in the order of their texts. */
+export function canonicalPrefixes(prefixes: readonly Prefix[]): Prefix[] {
+  const byText = new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix]));
+  return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, prefix]) => prefix);
+}
+
 /** A value of a Map key: equal for equal addresses of one family. */
 export function addressKey(address: Address): number | string {
   const [a = 0, b = 0, c = 0, d = 0] = address.words;

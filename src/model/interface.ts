@@ -1,3 +1,4 @@
+import type { Prefix } from './address.js';
 import { INTERFACE_NAME_MAX } from './limits.js';
 
 /** What identifies an interface: its name, never its index. */
@@ -11,7 +12,27 @@ export interface InterfaceSettings {
   readonly key: InterfaceKey;
   /** Threshold of its oifs that have none of their own, 1..254. IPv4 only. */
   readonly ttlThreshold: number;
+  /**
+   * Whether it takes part in forwarding: without, it gets no vif, and groups are joined on it all the same. Undefined: as
+   * the agent has it for interfaces of which nobody says anything.
+   */
+  readonly isEnabled: boolean | undefined;
+  /** Ask for memberships there while no other querier does (RFC 2236, 3376, 2710, 3810). */
+  readonly isQuerier: boolean;
+  /** Announce the router to the switches there (RFC 4286). */
+  readonly isAdvertised: boolean;
+  /** Groups that never enter or leave there (RFC 2365), each once, in the order of their texts. */
+  readonly boundaries: readonly Prefix[];
 }
+
+/** What holds for an interface of which nobody says anything. */
+export const PLAIN_INTERFACE: Omit<InterfaceSettings, 'key'> = {
+  ttlThreshold: 1,
+  isEnabled: undefined,
+  isQuerier: false,
+  isAdvertised: false,
+  boundaries: [],
+};
 
 /** An interface as the kernel has it. */
 export interface Link {

@@ -16,6 +16,9 @@ export const OIFS_PER_MROUTE_MAX = 64;
 /** Prefixes in a rule's `except`. */
 export const EXCEPTS_PER_MROUTE_MAX = 256;
 
+/** Prefixes in the boundaries of an interface. */
+export const BOUNDARIES_PER_INTERFACE_MAX = 64;
+
 /** Bytes of a label. */
 export const LABEL_MAX = 256;
 

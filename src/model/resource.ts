@@ -1,4 +1,4 @@
-import { samePrefix, type Family } from './address.js';
+import { type Family, type Prefix, samePrefix } from './address.js';
 import type { InterfaceKey, InterfaceSettings } from './interface.js';
 import { type Membership, type MembershipKey, formatMembershipKey } from './membership.js';
 import { type Mroute, type MrouteKey, formatMrouteKey } from './mroute.js';
@@ -14,7 +14,12 @@ export type State = 'pending' | 'programmed' | 'partial' | 'failed';
 
 /** Something that a resource waits for. */
 export interface Missing {
-  readonly reason: 'INTERFACE_NOT_FOUND' | 'NO_INTERFACE_MATCHES' | 'VIF_LIMIT' | 'FAMILY_UNAVAILABLE';
+  readonly reason:
+    | 'INTERFACE_NOT_FOUND'
+    | 'NO_INTERFACE_MATCHES'
+    | 'INTERFACE_DISABLED'
+    | 'VIF_LIMIT'
+    | 'FAMILY_UNAVAILABLE';
   /** Name or wildcard of the interface, as the resource has it. */
   readonly interface: string;
 }
@@ -90,13 +95,27 @@ export function sameResource(a: Resource, b: Resource): boolean {
       a.label === b.label &&
       a.oifs.length === b.oifs.length &&
       a.oifs.every((oif, i) => oif.interface === b.oifs[i]?.interface && oif.ttlThreshold === b.oifs[i].ttlThreshold) &&
-      a.except.length === b.except.length &&
-      a.except.every((prefix, i) => {
-        const other = b.except[i];
-        return other !== undefined && samePrefix(prefix, other);
-      })
+      samePrefixes(a.except, b.except)
     );
   }
-  if ('ttlThreshold' in a && 'ttlThreshold' in b) return a.ttlThreshold === b.ttlThreshold;
+  if ('ttlThreshold' in a && 'ttlThreshold' in b) {
+    return (
+      a.ttlThreshold === b.ttlThreshold &&
+      a.isEnabled === b.isEnabled &&
+      a.isQuerier === b.isQuerier &&
+      a.isAdvertised === b.isAdvertised &&
+      samePrefixes(a.boundaries, b.boundaries)
+    );
+  }
   return 'label' in a && 'label' in b && a.label === b.label;
+}
+
+function samePrefixes(a: readonly Prefix[], b: readonly Prefix[]): boolean {
+  return (
+    a.length === b.length &&
+    a.every((prefix, index) => {
+      const other = b[index];
+      return other !== undefined && samePrefix(prefix, other);
+    })
+  );
 }

@@ -1,8 +1,8 @@
 // What is wrong with statements taken together. Pure.
-import { samePrefix } from '../../model/address.js';
+import { canonicalPrefixes, samePrefix } from '../../model/address.js';
 import { OIFS_PER_MROUTE_MAX } from '../../model/limits.js';
 import type { Findings } from './diagnostic.js';
-import { canonicalExcept, mrouteIdentity } from './resources.js';
+import { mrouteIdentity } from './resources.js';
 import type { MrouteStatement, PhyintStatement, Statement } from './statement.js';
 
 /** Tells of `phyint` lines that replace others, and of `mroute` lines of one rule that cannot be united. */
@@ -47,7 +47,7 @@ function checkUnion(first: MrouteStatement, later: MrouteStatement, oifs: Set<st
 
 function sameExcept(a: MrouteStatement, b: MrouteStatement): boolean {
   if (a.except.length === 0 && b.except.length === 0) return true;
-  const [mine, other] = [canonicalExcept(a.except), canonicalExcept(b.except)];
+  const [mine, other] = [canonicalPrefixes(a.except), canonicalPrefixes(b.except)];
   return mine.length === other.length && mine.every((prefix, i) => other[i] && samePrefix(prefix, other[i]));
 }
 

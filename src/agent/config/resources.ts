@@ -1,14 +1,11 @@
 // Statements into what the rules of a table are made of. Pure.
-import { type Prefix, addressKey, formatPrefix } from '../../model/address.js';
-import { type InterfaceSettings, isWildcard, matchesInterface } from '../../model/interface.js';
+import { type Prefix, addressKey, canonicalPrefixes } from '../../model/address.js';
+import { type InterfaceSettings, PLAIN_INTERFACE, isWildcard, matchesInterface } from '../../model/interface.js';
 import { RESOURCES_PER_TABLE_MAX } from '../../model/limits.js';
 import type { Membership } from '../../model/membership.js';
 import type { Mroute, MrouteKey, Oif } from '../../model/mroute.js';
 import type { Resource } from '../../model/resource.js';
 import type { MrouteStatement, PhyintStatement, Statement } from './statement.js';
-
-/** Threshold of an interface of which no line says another. */
-const TTL_THRESHOLD_DEFAULT = 1;
 
 /**
  * The resources that the statements ask for, each key once: settings of interfaces in the order of the `phyint` lines,
@@ -16,8 +13,6 @@ const TTL_THRESHOLD_DEFAULT = 1;
  *
  * Settings and memberships have no wildcards. A `phyint` with one stands for the interfaces in `present` and for those
  * that statements name, an `mgroup` for those in `present`; so the resources are to be made again when interfaces come.
- *
- * Whether an interface is disabled makes no difference here; see `phyintFinder`.
  */
 export function toResources(statements: readonly Statement[], present: Iterable<string> = []): readonly Resource[] {
   const links = new Set(present);
@@ -56,12 +51,6 @@ function lowerThreshold(a: number | undefined, b: number | undefined): number | 
   return Math.min(a, b);
 }
 
-/** Prefixes as a rule has them: each once, in the order of their texts. */
-export function canonicalExcept(prefixes: readonly Prefix[]): Prefix[] {
-  const byText = new Map(prefixes.map((prefix) => [formatPrefix(prefix), prefix]));
-  return [...byText].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, prefix]) => prefix);
-}
-
 function toMroutes(statements: readonly Statement[]): Mroute[] {
   const rules = new Map<string, { first: MrouteStatement; oifs: Map<string, Oif> }>();
   for (const statement of statements) {
@@ -77,7 +66,7 @@ function toMroutes(statements: readonly Statement[]): Mroute[] {
   return [...rules.values()].map(({ first: { iif, source, group, except }, oifs }) => ({
     key: { kind: 'mroute', iif, source, group },
     oifs: [...oifs.values()].sort((a, b) => (a.interface < b.interface ? -1 : 1)),
-    except: except.length === 0 ? [] : canonicalExcept(except),
+    except: except.length === 0 ? [] : canonicalPrefixes(except),
     deny: false,
     label: '',
   }));
@@ -109,8 +98,15 @@ function toInterfaceSettings(statements: readonly Statement[], names: ReadonlySe
   for (const name of names) {
     const phyint = phyintOf(name);
     if (phyint === undefined) continue;
-    const { ttlThreshold = TTL_THRESHOLD_DEFAULT } = phyint;
-    settings.push({ key: { kind: 'interface', name }, ttlThreshold });
+    const { ttlThreshold = PLAIN_INTERFACE.ttlThreshold, isEnabled, querier, mrdisc, boundaries } = phyint;
+    settings.push({
+      key: { kind: 'interface', name },
+      ttlThreshold,
+      isEnabled,
+      isQuerier: querier,
+      isAdvertised: mrdisc,
+      boundaries: canonicalPrefixes(boundaries),
+    });
   }
   return settings;
 }

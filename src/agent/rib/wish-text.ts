@@ -40,7 +40,13 @@ export function encodeResource(resource: Resource): Encoded {
     if (resource.except.length > 0) encoded['except'] = resource.except.map(formatPrefix);
     if (resource.deny) encoded['deny'] = true;
   }
-  if ('ttlThreshold' in resource) encoded['ttlThreshold'] = resource.ttlThreshold;
+  if ('ttlThreshold' in resource) {
+    encoded['ttlThreshold'] = resource.ttlThreshold;
+    if (resource.isEnabled !== undefined) encoded['enabled'] = resource.isEnabled;
+    if (resource.isQuerier) encoded['querier'] = true;
+    if (resource.isAdvertised) encoded['mrdisc'] = true;
+    if (resource.boundaries.length > 0) encoded['boundaries'] = resource.boundaries.map(formatPrefix);
+  }
   if ('label' in resource && resource.label !== '') encoded['label'] = resource.label;
   return encoded;
 }
@@ -86,7 +92,14 @@ export function decodeResource(value: unknown): Resource {
     case 'membership':
       return { key, label };
     case 'interface':
-      return { key, ttlThreshold: integer(encoded, 'ttlThreshold') };
+      return {
+        key,
+        ttlThreshold: integer(encoded, 'ttlThreshold'),
+        isEnabled: encoded['enabled'] === undefined ? undefined : encoded['enabled'] === true,
+        isQuerier: encoded['querier'] === true,
+        isAdvertised: encoded['mrdisc'] === true,
+        boundaries: encoded['boundaries'] === undefined ? [] : list(encoded, 'boundaries').map(decodePrefix),
+      };
   }
 }
 
