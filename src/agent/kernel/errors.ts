@@ -1,4 +1,5 @@
 // What a refusal by the kernel means and what cures it. The table decides which failures are expected.
+import { getSystemErrorMap } from 'node:util';
 import type { KernelFailure } from '../../model/resource.js';
 
 /** A system error, as Node, the addon and the netlink codec throw it. */
@@ -31,6 +32,11 @@ export function toKernelFailure(error: unknown): KernelFailure {
 export function kernelFailure(code: string, syscall: string): KernelFailure {
   const cure = CURES[code] ?? 'the log and docs/operating.md have more';
   return { code, syscall, text: `the kernel refused it (${code} from ${syscall}): ${cure}` };
+}
+
+/** The name of an errno, such as `ENOBUFS`. */
+export function errorName(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`;
 }
 
 const CURES: Readonly<Record<string, string>> = {

@@ -1,9 +1,7 @@
 // The kernel port on Linux: MRT sockets and joins through the addon, everything else through rtnetlink.
 import { readFileSync } from 'node:fs';
-import { getSystemErrorMap } from 'node:util';
 import type { Family } from '../../model/address.js';
 import type { Link } from '../../model/interface.js';
-import { LEARNED_FLOWS_MAX, UNMATCHED_FLOWS_MAX } from '../../model/limits.js';
 import type { Mrule } from '../../model/mrule.js';
 import type { KernelFailure } from '../../model/resource.js';
 import {
@@ -17,19 +15,12 @@ import { linkDumpRequest, parseLink } from '../netlink/link.js';
 import type { NewsKind } from '../netlink/news.js';
 import { mfcDumpRequest, parseMfcEntry } from '../netlink/mroute.js';
 import { addMruleRequest, deleteMruleRequest, mruleDumpRequest, parseMrule, plainMrule } from '../netlink/rule.js';
-import { isSystemError, kernelFailure, toKernelFailure } from './errors.js';
+import { errorName, isSystemError, kernelFailure, toKernelFailure } from './errors.js';
 import { readVifs } from './held-vifs.js';
 import { HOST_GROUPS_FILE, parseHostGroups } from './host-groups.js';
 import { MembershipPool } from './membership-pool.js';
-import {
-  type MfcOperation,
-  nativeFamily,
-  packFlowKeys,
-  packMfcRecords,
-  packUpcallGroups,
-  unpackUpcallRecords,
-} from './mfc-records.js';
-import { type MrouteSocket, type NativeAddon, type UpcallStats, type UpcallThread, loadNative } from './native.js';
+import { type MfcOperation, nativeFamily, packFlowKeys, packMfcRecords } from './mfc-records.js';
+import { type MrouteSocket, type NativeAddon, RECORDS_PER_CALL, type UpcallStats, loadNative } from './native.js';
 import type {
   Counters,
   FlowKey,
@@ -44,6 +35,7 @@ import type {
   VifName,
 } from './port.js';
 import { MRT_SOCKET_NAME, type MrtSockets, type NamedFd, VIF_NAMES_NAME } from './sockets.js';
+import { Upcalls } from './upcalls.js';
 import { VifNameNote } from './vif-names.js';
 
 export interface LinuxKernelOptions {
@@ -58,12 +50,6 @@ export interface LinuxKernelOptions {
   readonly keep: (name: string, fds: readonly number[]) => void;
 }
 
-/** Events of the upcall thread that wait at most; more are lost and make a resync. */
-const UPCALL_RING_MAX = 16_384;
-
-/** Records of one native call; a call blocks the event loop. */
-const RECORDS_PER_CALL = 1_000;
-
 /** MRT_FLUSH bits: mfc, mfc static, vifs, vifs static. */
 const FLUSH_ALL = 1 | 2 | 4 | 8;
 
@@ -77,7 +63,7 @@ export class LinuxKernel implements KernelPort {
   readonly #addon: NativeAddon;
   readonly #table: number;
   readonly #sockets: ReadonlyMap<Family, MrouteSocket>;
-  readonly #upcalls: UpcallThread;
+  readonly #upcalls: Upcalls;
   readonly #memberships: MembershipPool;
   readonly #requests: NetlinkRequests;
   readonly #vifNames: VifNameNote;
@@ -85,7 +71,6 @@ export class LinuxKernel implements KernelPort {
   readonly #wrongVif = new Map<Family, boolean>();
   #notifications: readonly NetlinkNotifications[] = [];
   #onEvent: (event: KernelEvent) => void = () => undefined;
-  #droppedEvents = 0n;
 
   constructor(addon: NativeAddon, options: LinuxKernelOptions) {
     this.#addon = addon;
@@ -102,20 +87,12 @@ export class LinuxKernel implements KernelPort {
     this.#memberships = new MembershipPool(addon, keep);
     this.#vifNames = this.#adopt(options.handedOver, keep);
     this.#requests = openNetlinkRequests(addon);
-    this.#upcalls = addon.startUpcallThread(
-      [...this.#sockets.values()],
-      {
-        unmatchedLimit: UNMATCHED_FLOWS_MAX,
-        learnedLimit: LEARNED_FLOWS_MAX,
-        ringLimit: UPCALL_RING_MAX,
-        realtime: options.wantsRealtime,
-      },
-      () => {
+    this.#upcalls = new Upcalls(addon, this.#sockets, {
+      wantsRealtime: options.wantsRealtime,
+      onEvents: () => {
         this.#onEvent({ event: 'upcalls' });
       },
-    );
-    // The launcher may have given SCHED_RR to the whole process; only the upcall thread keeps it.
-    addon.dropRealtime([this.#upcalls.tid]);
+    });
   }
 
   /** Names under which descriptors are kept. */
@@ -149,9 +126,7 @@ export class LinuxKernel implements KernelPort {
   }
 
   setUpcallRules(family: Family, groups: readonly UpcallGroup[]): void {
-    for (let start = 0; start < groups.length; start += RECORDS_PER_CALL) {
-      this.#upcalls.setRules(nativeFamily(family), packUpcallGroups(groups.slice(start, start + RECORDS_PER_CALL)));
-    }
+    this.#upcalls.setRules(family, groups);
   }
 
   setWrongVifUpcalls(family: Family, isOn: boolean): void {
@@ -183,60 +158,23 @@ export class LinuxKernel implements KernelPort {
   }
 
   adoptLearned(flows: readonly LearnedFlow[]): void {
-    for (const family of this.families) {
-      const entries = flows.filter(({ group }) => group.family === family);
-      for (let start = 0; start < entries.length; start += RECORDS_PER_CALL) {
-        const puts = entries.slice(start, start + RECORDS_PER_CALL).map((flow) => ({ ...flow, ...PUT_LEARNED }));
-        this.#upcalls.adopt(nativeFamily(family), packMfcRecords(puts));
-      }
-    }
+    this.#upcalls.adoptLearned(flows);
   }
 
   adoptUnresolved(flows: readonly FlowKey[]): void {
-    for (const family of this.families) {
-      const keys = flows.filter(({ group }) => group.family === family);
-      if (keys.length > 0) this.#upcalls.adoptUnresolved(nativeFamily(family), packFlowKeys(keys));
-    }
+    this.#upcalls.adoptUnresolved(flows);
   }
 
   answerUpcalls(): void {
-    this.#upcalls.start();
+    this.#upcalls.answer();
   }
 
   drainUpcalls(): readonly UpcallEvent[] {
-    const records = unpackUpcallRecords(this.#upcalls.drain());
-    const { droppedEvents } = this.#upcalls.stats();
-    if (droppedEvents !== this.#droppedEvents) {
-      this.#droppedEvents = droppedEvents;
-      return [{ event: 'resync', flows: this.#learnedFlows() }];
-    }
-    return records.flatMap(({ kind, flow, arrival, errno }): UpcallEvent[] => {
-      switch (kind) {
-        case 'learned':
-        case 'moved':
-          return [{ event: kind, flow, arrival }];
-        case 'evicted':
-          return [{ event: 'evicted', source: flow.source, group: flow.group }];
-        case 'failed':
-          return [
-            {
-              event: 'failed',
-              source: flow.source,
-              group: flow.group,
-              failure: kernelFailure(errorName(errno), 'setsockopt(MRT_ADD_MFC)'),
-            },
-          ];
-        case 'unresolved':
-          return [];
-      }
-    });
+    return this.#upcalls.drain();
   }
 
   touchLearned(flows: readonly FlowKey[]): void {
-    for (const family of this.families) {
-      const keys = flows.filter(({ group }) => group.family === family);
-      if (keys.length > 0) this.#upcalls.touch(nativeFamily(family), packFlowKeys(keys));
-    }
+    this.#upcalls.touch(flows);
   }
 
   readCounters(family: Family, keys: readonly FlowKey[]): readonly (Counters | undefined)[] {
@@ -360,19 +298,13 @@ export class LinuxKernel implements KernelPort {
     const records = packMfcRecords(batch);
     const { family } = first.group;
     const errnos = isLearned(first)
-      ? this.#upcalls.applyLearned(nativeFamily(family), records)
+      ? this.#upcalls.applyLearned(family, records)
       : this.#socket(family).applyMfc(records);
     return batch.map((operation, index) => {
       const errno = errnos[index] ?? 0;
       if (errno === 0) return undefined;
       return kernelFailure(errorName(errno), `setsockopt(${SETSOCKOPT[operation.op]})`);
     });
-  }
-
-  #learnedFlows() {
-    return this.families.flatMap((family) =>
-      unpackUpcallRecords(this.#upcalls.learned(nativeFamily(family))).map(({ flow }) => flow),
-    );
   }
 
   #report(event: NetlinkEvent, of: 'all' | 'mfc'): void {
@@ -408,8 +340,6 @@ export class LinuxKernel implements KernelPort {
 
 const KINDS_OF_CONFIGURATION: readonly NewsKind[] = ['link', 'link-gone', 'mrule', 'mrule-gone', 'netconf'];
 const KINDS_OF_MFC: readonly NewsKind[] = ['mfc-gone'];
-
-const PUT_LEARNED = { op: 'put-mfc', isLearned: true } as const;
 
 /** Counters of what is not there. */
 const ABSENT = 0xffff_ffff_ffff_ffffn;
@@ -464,8 +394,4 @@ function readHostGroups(family: Family): string {
   } catch {
     return '';
   }
-}
-
-function errorName(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? `E${errno}`;
 }

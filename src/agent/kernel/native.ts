@@ -4,6 +4,9 @@ import { type RuntimeAddon, loadAddon } from '../../runtime/native.js';
 /** An address family as the addon has it. */
 export type NativeFamily = 4 | 6;
 
+/** Records of one native call; a call blocks the event loop. */
+export const RECORDS_PER_CALL = 1_000;
+
 /** Words of one record of `MrouteSocket.applyMfc`: operation, parent, source 4, group 4, ttls 8. */
 export const MFC_RECORD_WORDS = 18;
 
