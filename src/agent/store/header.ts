@@ -19,15 +19,28 @@ export interface Header {
    * one is known. A snapshot has the state after so many. A journal takes back what earlier ones have beyond that.
    */
   readonly after: number;
+  /**
+   * Checksum of the last of those steps; 0 if there is none. A step that was taken back and one that was taken later have
+   * the same number, so the count does not say whether it is these that are there.
+   */
+  readonly afterCrc: number;
   /** Highest revision until then. */
   readonly revision: bigint;
 }
 
 export function headerLine(header: Header): ReturnType<typeof checkedLine> {
-  const { kind, table, generation, after, revision } = header;
+  const { kind, table, generation, after, afterCrc, revision } = header;
   const format = `mcroute ${kind}`;
   return checkedLine(
-    JSON.stringify({ format, version: FORMAT_VERSION, table, generation, after, revision: revision.toString() }),
+    JSON.stringify({
+      format,
+      version: FORMAT_VERSION,
+      table,
+      generation,
+      after,
+      afterCrc,
+      revision: revision.toString(),
+    }),
     0,
   );
 }
@@ -44,7 +57,7 @@ export function readHeader(
 ): { readonly header: Header; readonly line: CheckedLine } | undefined {
   const line = readCheckedLine(bytes, 0, 0);
   if (typeof line?.value !== 'object' || line.value === null) return undefined;
-  const { format, version, table, generation, after, revision } = line.value as Encoded;
+  const { format, version, table, generation, after, afterCrc, revision } = line.value as Encoded;
   if (format !== `mcroute ${expected.kind}` || typeof version !== 'number') return undefined;
   if (version > FORMAT_VERSION) {
     throw new StorageError(
@@ -62,10 +75,10 @@ export function readHeader(
         "or use 'mcctl export' and 'mcctl apply' to copy a table",
     );
   }
-  if (generation !== expected.generation || typeof after !== 'number') return undefined;
+  if (generation !== expected.generation || typeof after !== 'number' || typeof afterCrc !== 'number') return undefined;
   const parsed = parseRevision(revision);
   if (parsed === undefined) return undefined;
-  return { header: { ...expected, after, revision: parsed }, line };
+  return { header: { ...expected, after, afterCrc, revision: parsed }, line };
 }
 
 /** A revision as it stands in files; undefined if it is none. */

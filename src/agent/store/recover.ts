@@ -24,6 +24,8 @@ export interface Recovered {
   readonly revision: bigint;
   /** Steps that have been taken, as the files count them. */
   readonly steps: number;
+  /** Checksum of the last of them; 0 if there is none. */
+  readonly stepCrc: number;
   /** Generation and size of the snapshot they begin with; 0 if they begin with nothing. */
   readonly snapshot: { readonly generation: number; readonly bytes: number };
   /** The journals that were read, but for `last`. */
@@ -63,6 +65,8 @@ class Recovery {
   #wishes = new WishMap();
   #snapshot = { generation: 0, bytes: 0 };
   #steps = 0;
+  /** Of the last step that was taken. */
+  #stepCrc = 0;
   #revision = 0n;
   #journalBytes = 0;
   #last: Recovered['last'];
@@ -92,6 +96,7 @@ class Recovery {
       wishes: this.#wishes.list(),
       revision: this.#revision,
       steps: this.#steps,
+      stepCrc: this.#stepCrc,
       snapshot: this.#snapshot,
       read: this.#read,
       last: this.#last,
@@ -130,6 +135,7 @@ class Recovery {
     this.#wishes = wishes;
     this.#snapshot = { generation: file.generation, bytes: bytes.length };
     this.#steps = beginning.header.after;
+    this.#stepCrc = beginning.header.afterCrc;
     this.#revision = beginning.header.revision;
     return true;
   }
@@ -159,7 +165,8 @@ class Recovery {
       else this.#setAsideWhole('a journal without a header was set aside', hasSteps ? 'error' : 'warn', file, bytes);
       return;
     }
-    if (beginning.header.after !== this.#steps) {
+    const { after, afterCrc } = beginning.header;
+    if (after !== this.#steps || afterCrc !== this.#stepCrc) {
       this.#setAsideWhole('a journal without what comes before it was set aside', 'error', file, bytes);
       return;
     }
@@ -175,6 +182,7 @@ class Recovery {
       takeStep(this.#wishes, step);
       if (this.#revision < step.revision) this.#revision = step.revision;
       this.#steps++;
+      this.#stepCrc = step.crc;
       end = step;
     }
     this.#journalBytes += end.end;

@@ -72,6 +72,9 @@ export class WishStore {
   /** Steps are counted from the first of the table. */
   #appended: number;
   #durable: number;
+  /** Checksums of the last of these; 0 if there is none. */
+  #appendedCrc: number;
+  #durableCrc: number;
   #revision: bigint;
   /** Names of journals may not be durable yet. */
   #isDirectoryDirty = false;
@@ -96,6 +99,7 @@ export class WishStore {
     this.#table = table;
     this.#onNote = onNote;
     this.#appended = this.#durable = recovered.steps;
+    this.#appendedCrc = this.#durableCrc = recovered.stepCrc;
     this.#revision = recovered.revision;
     this.#snapshot = recovered.snapshot;
     this.#journalBytes = recovered.journalBytes;
@@ -120,6 +124,7 @@ export class WishStore {
     }
     this.#journalBytes += journal.end.size - size;
     this.#appended++;
+    this.#appendedCrc = journal.end.crc;
     if (this.#revision < revision) this.#revision = revision;
   }
 
@@ -218,7 +223,7 @@ export class WishStore {
   #beginJournal(): Journal {
     const file = storeFile(this.#directory, 'journal', this.#nextGeneration);
     try {
-      const header = { table: this.#table, after: this.#appended, revision: this.#revision };
+      const header = { table: this.#table, ...this.#after(), revision: this.#revision };
       const journal = Journal.create(this.#disk, file, header);
       this.#nextGeneration++;
       this.#journalBytes += journal.end.size;
@@ -228,6 +233,11 @@ export class WishStore {
     } catch (error) {
       throw asStorageError(error, file.path, 'saved');
     }
+  }
+
+  /** What a file that begins now comes after. */
+  #after(): { readonly after: number; readonly afterCrc: number } {
+    return { after: this.#appended, afterCrc: this.#appendedCrc };
   }
 
   async #commitAll(): Promise<void> {
@@ -246,6 +256,7 @@ export class WishStore {
 
   async #commitOnce(): Promise<void> {
     const target = this.#appended;
+    const targetCrc = this.#appendedCrc;
     const journals = this.#journals.map((journal) => ({ journal, end: journal.end }));
     const isDirectoryDirty = this.#isDirectoryDirty;
     this.#isDirectoryDirty = false;
@@ -258,6 +269,7 @@ export class WishStore {
       throw error;
     }
     this.#durable = target;
+    this.#durableCrc = targetCrc;
     for (const { journal, end } of journals) journal.setDurable(end);
     // Nothing was written any more to those before the last.
     const ended = journals.slice(0, -1).map(({ journal }) => journal);
@@ -274,6 +286,7 @@ export class WishStore {
    */
   #takeBack(error: StorageError): void {
     this.#appended = this.#durable;
+    this.#appendedCrc = this.#durableCrc;
     this.#isSnapshotDue = true;
     const journals = this.#journals.splice(0);
     for (const journal of journals) journal.abandon();
@@ -292,7 +305,7 @@ export class WishStore {
       path = file.path;
       const bytesOfOthers = this.#journalBytes - journal.end.size;
       const { kind, generation } = file;
-      const header = { kind, generation, table: this.#table, after: this.#appended, revision };
+      const header = { kind, generation, table: this.#table, ...this.#after(), revision };
       // If these steps are taken back, the snapshot must not be seen.
       const stepsAreDurable = this.sync();
       // Awaited when all is written, which may be after it has failed.
