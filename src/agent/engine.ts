@@ -3,8 +3,9 @@
 //   owners' wishes (rib) + links + learned flows -> fib.plan() -> kernel.apply() -> fib.commit()
 //
 // Everything here is synchronous: nothing can come between reading and writing.
-import type { Family } from '../model/address.js';
+import { type Family, anyPrefix, hostPrefix } from '../model/address.js';
 import type { Change, Effect } from '../model/change.js';
+import type { Membership } from '../model/membership.js';
 import { type Resource, type ResourceKey, type Warning, formatResourceKey } from '../model/resource.js';
 import { type InstalledListener } from './engine/installed-flows.js';
 import { KernelSync } from './engine/kernel-sync.js';
@@ -16,6 +17,8 @@ import {
   type EngineNote,
   type EngineOptions,
   type EntryView,
+  type OwnJoin,
+  type SignallingWish,
 } from './engine/types.js';
 import { Fib } from './fib/fib.js';
 import type { KernelPort } from './kernel/port.js';
@@ -31,9 +34,14 @@ export type {
   EngineNote,
   EngineOptions,
   EntryView,
+  OwnJoin,
   RequestError,
+  SignallingWish,
   WishJournal,
 } from './engine/types.js';
+
+/** Whose joins are those of the agent; no owner's name has a `*`. */
+const OWN_JOINS = '*';
 
 export class Engine {
   readonly #kernel: KernelPort;
@@ -42,17 +50,21 @@ export class Engine {
   readonly #fib: Fib;
   readonly #sync: KernelSync;
   readonly #news: TableNews;
+  /** Ids in the fib of what the agent itself joins. */
+  #ownJoins: ReadonlySet<string> = new Set();
   #isTurnDue = false;
   #isStopped = false;
   #onNote: (note: EngineNote) => void = () => undefined;
   #onNames: () => void = () => undefined;
+  #onInterfaces: () => void = () => undefined;
 
   constructor(kernel: KernelPort, options: EngineOptions) {
     this.#kernel = kernel;
     this.#options = options;
     this.#news = new TableNews(options.firstRevision ?? 1n);
-    const { table, mrulePriority, makesMrules, starG } = options;
-    this.#fib = new Fib({ table, families: kernel.families, mrulePriority, makesMrules, starG });
+    const { table, mrulePriority, makesMrules, starG, enablesInterfaces = true } = options;
+    const { families } = kernel;
+    this.#fib = new Fib({ table, families, mrulePriority, makesMrules, starG, enablesInterfaces });
     this.#sync = new KernelSync(kernel, this.#fib, {
       note: (note) => {
         this.#onNote(note);
@@ -85,6 +97,8 @@ export class Engine {
     this.#sync.listen();
     for (const { owner, resource } of wishes) this.#restore(owner, resource);
     this.#sync.takeOver();
+    // The agent's own joins are there before those of an earlier agent would be left.
+    this.#onInterfaces();
     this.#turn();
     this.#kernel.answerUpcalls();
   }
@@ -133,6 +147,11 @@ export class Engine {
   /** Called after a turn in which interfaces have come, gone or changed their names. */
   onNames(listener: () => void): void {
     this.#onNames = listener;
+  }
+
+  /** Called after a turn in which interfaces, their addresses or what is wanted of them have changed. */
+  onInterfaces(listener: () => void): void {
+    this.#onInterfaces = listener;
   }
 
   /**
@@ -244,6 +263,40 @@ export class Engine {
     return this.#fib.interfaces();
   }
 
+  /**
+   * The interfaces on which somebody wants a querier or router discovery and that are there, with the addresses from
+   * which they can speak.
+   */
+  signallingLinks(): SignallingWish[] {
+    const wanted = this.#fib.signallingWishes();
+    // Nobody needs the addresses of a thousand interfaces for nothing.
+    const addresses = wanted.length === 0 ? [] : this.#kernel.listAddresses();
+    return wanted.map(({ link, ...wish }) => ({
+      ...wish,
+      name: link.name,
+      ifindex: link.ifindex,
+      isUp: link.isUp,
+      addresses: addresses.flatMap(({ ifindex, address }) => (ifindex === link.ifindex ? [address] : [])),
+    }));
+  }
+
+  /** Groups that the agent itself must join, beside those of the owners; they replace those of the last call. */
+  setOwnJoins(joins: readonly OwnJoin[]): void {
+    const wanted = new Map<string, Membership>();
+    for (const { interface: name, group } of joins) {
+      const source = anyPrefix(group.family);
+      const membership: Membership = {
+        key: { kind: 'membership', interface: name, group: hostPrefix(group), source },
+        label: '',
+      };
+      wanted.set(wishId(OWN_JOINS, formatResourceKey(membership.key)), membership);
+    }
+    for (const id of this.#ownJoins) if (!wanted.has(id)) this.#fib.setWish(id, undefined);
+    for (const [id, membership] of wanted) this.#fib.setWish(id, membership);
+    this.#ownJoins = new Set(wanted.keys());
+    this.#requestTurn();
+  }
+
   /** The mrules of all tables and how they stand to this one. */
   mrules(): ReturnType<Fib['mrules']> {
     return this.#fib.mrules();
@@ -324,14 +377,18 @@ export class Engine {
       if (this.#isStopped) return;
       this.#sync.resync();
       this.#turn();
-      if (this.#sync.takeNamesChanged()) this.#onNames();
+      const changes = this.#sync.takeLinkNews();
+      if (changes.names) this.#onNames();
+      if (changes.any) this.#onInterfaces();
     });
   }
 
   /** Brings the kernel to what is wanted and tells who listens. `changed`: keys whose wishes have changed. */
   #turn(changed = new Map<string, ResourceKey>()): void {
+    const areSettingsOther = [...changed.values()].some(({ kind }) => kind === 'interface');
     this.#sync.run();
     this.#news.publish(changed, this.#rib, this.#fib, this.#onNote);
+    if (areSettingsOther) this.#onInterfaces();
   }
 }
 

@@ -180,7 +180,7 @@ function startError(error: unknown): AgentExit {
 
 function launchCommand(tree: string): readonly string[] {
   // The shell and nsenter come before the launcher: our death in that time must not be missed.
-  const launch = [launcher(tree), `--die-with-parent=${process.pid}`, '--from-arguments', '--'];
+  const launch = [launcher(tree), `--die-with-parent=${process.pid}`, '--from-arguments', '--signalling', '--'];
   return [...launch, 'node', '--enable-source-maps', agentMain(tree)];
 }
 

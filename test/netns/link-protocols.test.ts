@@ -1,6 +1,6 @@
 // The querier and router discovery on the real kernel: what mcroute-launch opens, what leaves, what hosts and switches do.
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawnSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,52 +10,15 @@ import type { QuerierSettings } from '../../src/agent/querier/querier.js';
 import { encodeQuery } from '../../src/agent/querier/query.js';
 import { type Family, FAMILIES, anyPrefix } from '../../src/model/address.js';
 import { BASE_ENVIRONMENT, LAUNCH, NET_ADMIN_ONLY, TARGET, launchProbe, parseProbe } from '../support/launcher.js';
+import { LINK_CASES } from '../support/link-cases.js';
 import type { Order } from '../support/link-protocols-program.js';
 import { type LinkHost, type SeenMessage, openLinkHost } from '../support/link-host.js';
-import { type Namespace, addBridge, connect, openNamespace, plainEnvironment } from '../support/namespaces.js';
-import { eventually, waitForEvent, waitForLine } from '../support/wait.js';
+import { type Namespace, connect, openNamespace } from '../support/namespaces.js';
+import { GOOD, hasTshark, openShark } from '../support/shark.js';
+import { STREAM_DATAGRAMS, openSwitch } from '../support/switch.js';
+import { eventually, waitForEvent } from '../support/wait.js';
 
 const TABLE = '1300';
-
-/** Datagrams of one stream. */
-const COUNT = 20;
-
-const CASES = {
-  ipv4: {
-    router: '10.0.1.5',
-    lower: '10.0.1.1',
-    group: '239.1.1.1',
-    marker: '224.0.0.250',
-    everyone: '224.0.0.1',
-    snoopers: '224.0.0.106',
-    routers: '224.0.0.2',
-    query: 0x11,
-    reports: [0x16, 0x22],
-    advertisement: 0x30,
-    termination: 0x32,
-    solicitation: '3100ceff',
-    /** Bytes of queries of the older and the newer version. */
-    lengths: [8, 12],
-    versions: [2, 3],
-  },
-  ipv6: {
-    router: 'fe80::5',
-    lower: 'fe80::1',
-    group: 'ff1e::1:1',
-    // To every node; a switch does not hold it back.
-    marker: 'ff02::1',
-    everyone: 'ff02::1',
-    snoopers: 'ff02::6a',
-    routers: 'ff02::2',
-    query: 130,
-    reports: [131, 143],
-    advertisement: 151,
-    termination: 153,
-    solicitation: '98000000',
-    lengths: [24, 28],
-    versions: [1, 2],
-  },
-} as const satisfies Readonly<Record<Family, unknown>>;
 
 /** The router: interfaces lan0 and bare0 to hosts, sw0 to a switch. bare0 has no address. */
 let router: Namespace;
@@ -94,7 +57,7 @@ describe('mcroute-launch --signalling', () => {
 });
 
 for (const family of FAMILIES) {
-  const of = CASES[family];
+  const of = LINK_CASES[family];
 
   describe(`a querier of ${family}`, () => {
     for (const [index, version] of of.versions.entries()) {
@@ -157,14 +120,10 @@ for (const family of FAMILIES) {
 
   describe(`a switch that snoops ${family}`, () => {
     it('starves a receiver once nobody asks, and does not while the querier asks', { timeout: 60_000 }, async () => {
-      using lanOfSwitch = await openSwitch(family);
+      using lanOfSwitch = await openSwitch(router, family);
       const { sender, receiver } = lanOfSwitch;
       await receiver.join(of.group);
-      // Some querier was there once: the switch believes in it for long, in the membership for 2 s.
-      const { version } = querierSettings(family);
-      const usual = { maxResponseMs: 100, robustness: 2, intervalS: 125 };
-      const query = encodeQuery({ family, version, group: anyPrefix(family).address, ...usual });
-      await sender.sendMessage(of.lower, of.everyone, query);
+      await lanOfSwitch.ask(sender);
       await lanOfSwitch.membership(true);
       await lanOfSwitch.membership(false);
       assert.deepEqual(await lanOfSwitch.delivered('starved'), { receiver: 0, bystander: 0 });
@@ -174,7 +133,7 @@ for (const family of FAMILIES) {
         receiver.messages.filter(({ source, type }) => source === of.router && type === of.query).length;
       // Twice the time after which a membership is forgotten.
       await eventually(() => (queries() >= 6 ? true : undefined), 'six queries');
-      assert.deepEqual(await lanOfSwitch.delivered('fed'), { receiver: COUNT, bystander: 0 });
+      assert.deepEqual(await lanOfSwitch.delivered('fed'), { receiver: STREAM_DATAGRAMS, bystander: 0 });
       await agent.setQueriers([]);
     });
   });
@@ -202,7 +161,7 @@ describe('a querier without an IPv4 address', () => {
 
 describe('tshark', () => {
   for (const family of FAMILIES) {
-    const of = CASES[family];
+    const of = LINK_CASES[family];
 
     it(
       `finds nothing wrong with what is sent of ${family}`,
@@ -229,8 +188,8 @@ describe('tshark', () => {
 describe('the end of an agent', () => {
   it('is told to the neighbours', async () => {
     await agent.setAdvertisers([lan(advertiserSettings('ipv4'))]);
-    await host.nextMessage((message) => message.type === CASES.ipv4.advertisement);
-    const last = host.nextMessage((message) => message.type === CASES.ipv4.termination);
+    await host.nextMessage((message) => message.type === LINK_CASES.ipv4.advertisement);
+    const last = host.nextMessage((message) => message.type === LINK_CASES.ipv4.termination);
     await agent.ask({ order: 'stop' });
     await last;
   });
@@ -247,101 +206,6 @@ function openNetwork(): Disposable {
   return {
     [Symbol.dispose]: () => {
       for (const namespace of [router, hosts.lan, hosts.bare]) namespace[Symbol.dispose]();
-    },
-  };
-}
-
-/** A switch between the router, a sender, a receiver and a host that joins nothing. */
-async function openSwitch(family: Family) {
-  const names = ['router', 'sender', 'receiver', 'bystander'] as const;
-  const bridge = openNamespace('switch');
-  const ends = names.slice(1).map((name) => openNamespace(name));
-  connect(
-    { namespace: router, interface: 'sw0', addresses: ['10.0.1.5/24', 'fe80::5/64'] },
-    { namespace: bridge, interface: 'router' },
-  );
-  for (const [index, namespace] of ends.entries()) {
-    const address = `10.0.1.${10 + index}/24`;
-    const port = names[index + 1] ?? '';
-    connect({ namespace, interface: 'eth0', addresses: [address] }, { namespace: bridge, interface: port });
-  }
-  addBridge(bridge, 'br0', names, { snooping: true });
-  // In hundredths of a second: a membership 2 s, a querier for as long as the test takes.
-  bridge.ip('link set br0 type bridge mcast_membership_interval 200 mcast_querier_interval 100000');
-  const [sender, receiver, bystander] = await Promise.all(ends.map((namespace) => openLinkHost(namespace, 'eth0')));
-  if (sender === undefined || receiver === undefined || bystander === undefined) throw new Error('three hosts');
-  const { group, marker } = CASES[family];
-  return {
-    sender,
-    receiver,
-    /** Waits until the switch has the receiver's membership, or has it no more. */
-    membership: async (isThere: boolean) => {
-      const has = () => bridge.run('bridge', ['mdb', 'show', 'dev', 'br0']).includes(`port receiver grp ${group}`);
-      await eventually(() => (has() === isThere ? true : undefined), `membership ${isThere ? 'there' : 'gone'}`);
-    },
-    /** Datagrams of a stream that came. What goes to everyone comes after them. */
-    delivered: async (text: string) => {
-      await sender.sendDatagrams(group, ...Array.from({ length: COUNT }, () => text));
-      await sender.sendDatagrams(marker, `after ${text}`);
-      const count = async (end: LinkHost) => {
-        await end.datagram(`after ${text}`);
-        return end.datagrams.filter((datagram) => datagram.text === text).length;
-      };
-      return { receiver: await count(receiver), bystander: await count(bystander) };
-    },
-    [Symbol.dispose]: () => {
-      for (const namespace of [...ends, bridge]) namespace[Symbol.dispose]();
-    },
-  };
-}
-
-function hasTshark(): boolean {
-  return spawnSync('tshark', ['--version'], { stdio: 'ignore' }).status === 0;
-}
-
-/** What tshark says of a frame; checksums of IPv4, IGMP and ICMPv6. */
-interface SharkFrame {
-  readonly type: number;
-  readonly checksums: readonly string[];
-  readonly complaint: string;
-}
-
-/** As tshark writes that a checksum is right. */
-const GOOD = '1';
-
-const SHARK_FIELDS = [
-  'igmp.type',
-  'icmpv6.type',
-  'ip.checksum.status',
-  'igmp.checksum.status',
-  'icmpv6.checksum.status',
-  '_ws.malformed',
-  '_ws.expert.message',
-];
-
-/** It ends with its namespace. */
-async function openShark(namespace: Namespace) {
-  // `icmp6` would not look behind a hop-by-hop header.
-  const options = ['-l', '-n', '-i', 'eth0', '-f', 'inbound and (igmp or ip6)', '-o', 'ip.check_checksum:TRUE'];
-  const fields = ['-T', 'fields', '-E', 'occurrence=f', ...SHARK_FIELDS.flatMap((field) => ['-e', field])];
-  const child = namespace.spawn('tshark', [...options, ...fields], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: plainEnvironment(),
-  });
-  const news = new EventEmitter();
-  const frames: SharkFrame[] = [];
-  if (child.stdout === null || child.stderr === null) throw new Error('pipes were asked for');
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    const [igmp = '', icmp6 = '', ...rest] = line.split('\t');
-    const frame = { type: Number(igmp || icmp6), checksums: rest.slice(0, 3), complaint: rest.slice(3).join('') };
-    frames.push(frame);
-    news.emit('frame', frame);
-  });
-  await waitForLine(child.stderr, /Capture started/);
-  return {
-    frame: async (type: number) => {
-      const isIt = (frame: SharkFrame) => frame.type === type;
-      return frames.find(isIt) ?? (await waitForEvent(news, 'frame', isIt));
     },
   };
 }
@@ -365,7 +229,7 @@ function expected(source: string, destination: string): ReturnType<typeof pick> 
 // --- the agent ---
 
 function querierSettings(family: Family): QuerierSettings {
-  return { family, version: CASES[family].versions[1], robustness: 2, intervalS: 1, responseMs: 100 };
+  return { family, version: LINK_CASES[family].versions[1], robustness: 2, intervalS: 1, responseMs: 100 };
 }
 
 function advertiserSettings(family: Family): AdvertiserSettings {

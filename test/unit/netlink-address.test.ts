@@ -43,7 +43,7 @@ void it('an address is read as it was written', () => {
     fc.property(anyAddress, fc.nat(32), fc.constantFrom(...SCOPES), ifindexes, (address, length, scope, ifindex) => {
       const fixed = header(address.family === 'ipv4' ? 2 : 10, length, scope[0], ifindex);
       const payload = encodePayload(fixed, [addressAttribute(1, address), textAttribute(3, 'eth0')]);
-      const expected = { ifindex, address, prefixLength: length, scope: scope[1] };
+      const expected = { ifindex, address, prefixLength: length, scope: scope[1], isUsable: true };
       assert.deepEqual(parseInterfaceAddress(message(20, payload)), { event: 'address', address: expected });
       assert.deepEqual(parseInterfaceAddress(message(21, payload)), { event: 'address-gone', address: expected });
     }),

@@ -17,7 +17,7 @@ const CONTEXT: SpawnContext = {
 
 const LAUNCH = [
   '/tree/native/build/Release/mcroute-launch',
-  ...[`--die-with-parent=${process.pid}`, '--from-arguments', '--'],
+  ...[`--die-with-parent=${process.pid}`, '--from-arguments', '--signalling', '--'],
   ...['node', '--enable-source-maps', '/tree/dist/src/agent/main.js'],
 ];
 

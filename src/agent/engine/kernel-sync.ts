@@ -18,6 +18,14 @@ export interface KernelSyncListener {
   onNews(): void;
 }
 
+/** What of the interfaces has changed. */
+export interface LinkNews {
+  /** Some have come, gone or changed their names. */
+  readonly names: boolean;
+  /** That, their states or their addresses. */
+  readonly any: boolean;
+}
+
 /** Plans of one turn at most; more would mean that the fib never comes to rest. */
 const PLANS_PER_TURN_MAX = 8;
 
@@ -29,7 +37,8 @@ export class KernelSync {
   readonly #ownDeletions = new OwnDeletions();
   readonly #links = new Map<number, Link>();
   readonly installed: InstalledFlows;
-  #haveNamesChanged = false;
+  /** Of interfaces, since last taken. */
+  #changes: LinkNews = { names: false, any: false };
   #isResyncDue = false;
   #areMrulesDue = false;
   #areSettingsDue = false;
@@ -85,15 +94,15 @@ export class KernelSync {
   resync(): void {
     if (!this.#isResyncDue) return;
     this.#isResyncDue = false;
-    this.#haveNamesChanged = true;
+    this.#changes = { names: true, any: true };
     this.audit();
   }
 
-  /** Whether interfaces have come, gone or changed their names since last asked. */
-  takeNamesChanged(): boolean {
-    const haveChanged = this.#haveNamesChanged;
-    this.#haveNamesChanged = false;
-    return haveChanged;
+  /** What of the interfaces has changed since last taken. */
+  takeLinkNews(): LinkNews {
+    const changes = this.#changes;
+    this.#changes = { names: false, any: false };
+    return changes;
   }
 
   /** Compares the kernel with what it should hold; what differs or failed is planned anew. */
@@ -157,14 +166,17 @@ export class KernelSync {
   #onEvent(event: KernelEvent): void {
     switch (event.event) {
       case 'link':
-        this.#haveNamesChanged ||= this.#links.get(event.link.ifindex)?.name !== event.link.name;
+        this.#noteLink(this.#links.get(event.link.ifindex)?.name !== event.link.name);
         this.#links.set(event.link.ifindex, event.link);
         this.#fib.setLinks([...this.#links.values()]);
         break;
       case 'link-gone':
-        this.#haveNamesChanged = true;
+        this.#noteLink(true);
         this.#links.delete(event.ifindex);
         this.#fib.setLinks([...this.#links.values()]);
+        break;
+      case 'addresses':
+        this.#noteLink(false);
         break;
       case 'mrule':
       case 'mrule-gone':
@@ -186,6 +198,10 @@ export class KernelSync {
         break;
     }
     this.#listener.onNews();
+  }
+
+  #noteLink(isOtherName: boolean): void {
+    this.#changes = { names: this.#changes.names || isOtherName, any: true };
   }
 
   /**

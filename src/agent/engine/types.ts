@@ -1,4 +1,5 @@
 // What the engine is given, what it is asked, and what it tells.
+import type { Address } from '../../model/address.js';
 import type { Effect } from '../../model/change.js';
 import type { Mrule } from '../../model/mrule.js';
 import type { KernelFailure, Status, Warning } from '../../model/resource.js';
@@ -58,6 +59,23 @@ export interface ChangeOutcome {
   readonly warnings: readonly Warning[];
   /** The owner's entry after it; undefined if there is none, or nothing was done. */
   readonly entry: EntryView | undefined;
+}
+
+/** A group that the agent itself joins. */
+export interface OwnJoin {
+  readonly interface: string;
+  readonly group: Address;
+}
+
+/** What is wanted on an interface beside forwarding, and what that needs to know of it. */
+export interface SignallingWish {
+  readonly name: string;
+  readonly ifindex: number;
+  readonly isUp: boolean;
+  /** From which it can speak, of both families, primary ones first. */
+  readonly addresses: readonly Address[];
+  readonly isQuerier: boolean;
+  readonly isAdvertised: boolean;
 }
 
 /** A resource as the table holds it. */

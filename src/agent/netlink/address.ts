@@ -19,6 +19,8 @@ export interface InterfaceAddress {
   /** Of the network, or of the peer's where there is one. */
   readonly prefixLength: number;
   readonly scope: AddressScope;
+  /** It can be sent from: neither still being looked for elsewhere nor found there (RFC 4862, 5.4). */
+  readonly isUsable: boolean;
 }
 
 /** What a message says of an address. */
@@ -59,12 +61,14 @@ export function parseInterfaceAddress(message: NetlinkMessage): AddressNews | un
       address: readAddress(value, family),
       prefixLength,
       scope: SCOPES.get(header.getUint8(3)) ?? 'other',
+      isUsable: (header.getUint8(2) & (IFA_F.tentative | IFA_F.dadFailed)) === 0,
     },
   };
 }
 
 const RTM_GETADDR = 22;
 const IFADDRMSG_LENGTH = 8;
+const IFA_F = { tentative: 0x40, dadFailed: 0x08 } as const;
 const IFA = { address: 1, local: 2 } as const;
 const SCOPES: ReadonlyMap<number, AddressScope> = new Map([
   [0, 'global'],

@@ -33,6 +33,12 @@ export interface SignallingSockets {
   close(): void;
 }
 
+/** Picks those with the names above out of what was handed over. */
+export function signallingSockets<Named extends { readonly name: string }>(fds: readonly Named[]): Named[] {
+  const names = new Set([...Object.values(SIGNALLING_SOCKET_NAME), PACKET_SOCKET_NAME]);
+  return fds.filter(({ name }) => names.has(name));
+}
+
 /** Takes those of the descriptors that have the names above; they are closed with what is returned. */
 export function adoptSignallingSockets(
   addon: Pick<NativeAddon, 'adoptSignallingSocket' | 'adoptPacketSocket'>,
