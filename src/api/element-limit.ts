@@ -13,7 +13,9 @@ const COUNTED_FROM_BYTES = 64 * 1024;
 const NO_MESSAGES: MessageShape = {};
 /** Key, oifs, and the excepts, which are texts and counted all the same. */
 const MROUTE: MessageShape = { 1: NO_MESSAGES, 2: NO_MESSAGES, 3: NO_MESSAGES };
-const RESOURCE: MessageShape = { 1: MROUTE, 2: { 1: NO_MESSAGES }, 3: { 1: NO_MESSAGES } };
+/** Key, and the boundaries. */
+const INTERFACE: MessageShape = { 1: NO_MESSAGES, 6: NO_MESSAGES };
+const RESOURCE: MessageShape = { 1: MROUTE, 2: { 1: NO_MESSAGES }, 3: INTERFACE };
 const RESOURCE_KEY: MessageShape = { 1: NO_MESSAGES, 2: NO_MESSAGES, 3: NO_MESSAGES };
 const CHANGE: MessageShape = { 2: RESOURCE, 3: RESOURCE_KEY, 4: MROUTE, 5: MROUTE, 6: RESOURCE_KEY };
 

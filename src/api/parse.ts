@@ -205,7 +205,6 @@ function parseExcept(wire: Mroute__Output, key: MrouteKey | undefined, path: str
   return canonicalPrefixes(except);
 }
 
-
 function parseMembership(wire: Membership__Output, path: string, violations: Violations): Membership | undefined {
   const key = parseMembershipKey(wire.key, `${path}.key`, violations);
   const label = parseLabel(wire.label, `${path}.label`, violations);

@@ -1,5 +1,5 @@
 // From the model to the wire.
-import { type Prefix, formatPrefix, isAny } from '../model/address.js';
+import { type Family, type Prefix, formatPrefix, isAny } from '../model/address.js';
 import type { Effect } from '../model/change.js';
 import type { MembershipKey } from '../model/membership.js';
 import type { Missing, Programming, Resource, ResourceKey, State, Status, Warning } from '../model/resource.js';
@@ -81,6 +81,10 @@ export function renderEntry(resource: Resource, owners: readonly string[], statu
     programming: status.programming === undefined ? 'PROGRAMMING_UNSPECIFIED' : PROGRAMMING[status.programming.kind],
     programmingReason: status.programming?.reason ?? '',
   };
+}
+
+export function renderFamily(family: Family): 'FAMILY_IPV4' | 'FAMILY_IPV6' {
+  return family === 'ipv4' ? 'FAMILY_IPV4' : 'FAMILY_IPV6';
 }
 
 export function renderWarning(warning: Warning): WireWarning {

@@ -1,6 +1,6 @@
 // A gRPC service on a unix socket, with health and reflection: what an agent and the supervisor have in common.
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
-import { connect } from 'node:net';
+import { createServer, connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
@@ -24,6 +24,9 @@ export class SocketError extends Error {
   }
 }
 
+/** Where a service is: the path of its socket, or a socket that listens already and that somebody else removes. */
+export type ServedSocket = string | { readonly fd: number };
+
 /** What is served. */
 export interface SocketService {
   /** Such as `mcroute.v1.RoutingService`; its health has this name. */
@@ -42,13 +45,13 @@ export interface RunningServer {
 }
 
 /**
- * Serves on a unix socket of mode 0660. A socket that a dead program left is removed first.
+ * Serves on a unix socket. One that is made gets mode 0660, and a socket that a dead program left is removed first.
  *
  * @throws SocketError
  */
-export async function serveOnSocket(path: string, service: SocketService): Promise<RunningServer> {
+export async function serveOnSocket(socket: ServedSocket, service: SocketService): Promise<RunningServer> {
   const { name, cure } = service;
-  await clearStaleSocket(path, cure);
+  if (typeof socket === 'string') await clearStaleSocket(socket, cure);
   const server = new Server({
     'grpc.max_receive_message_length': MESSAGE_MAX,
     'grpc.max_send_message_length': -1,
@@ -61,10 +64,10 @@ export async function serveOnSocket(path: string, service: SocketService): Promi
   const health = new HealthImplementation({ '': 'SERVING', [name]: 'SERVING' });
   health.addToServer(server);
   new ReflectionService(packageDefinition()).addToServer(server);
-  await bind(server, path, cure);
-  chmodSync(path, 0o660);
+  const stopListening = typeof socket === 'string' ? await bind(server, socket, cure) : await accept(server, socket);
   return {
     stop: async () => {
+      stopListening();
       health.setStatus('', 'NOT_SERVING');
       health.setStatus(name, 'NOT_SERVING');
       service.endStreams();
@@ -87,13 +90,34 @@ export function answersAt(path: string): Promise<boolean> {
   });
 }
 
-function bind(server: Server, path: string, cure: string): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** Gives what ends the listening before the server stops. */
+type StopListening = () => void;
+
+async function bind(server: Server, path: string, cure: string): Promise<StopListening> {
+  await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
       if (error === null) resolve();
       else reject(bindError(path, cure, error));
     });
   });
+  chmodSync(path, 0o660);
+  // The server closes what it has bound.
+  return () => undefined;
+}
+
+/** grpc-js binds paths only, but takes connections that others have accepted. */
+async function accept(server: Server, { fd }: { readonly fd: number }): Promise<StopListening> {
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = createServer((connection) => {
+    injector.injectConnection(connection);
+  });
+  await new Promise<void>((resolve, reject) => {
+    listener.once('error', reject);
+    listener.listen({ fd }, resolve);
+  });
+  return () => {
+    listener.close();
+  };
 }
 
 function bindError(path: string, cure: string, error: Error): SocketError {

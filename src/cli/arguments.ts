@@ -1,6 +1,7 @@
 // The words of add, remove, join, leave and interface to changes of the API. Pure. Only the shape is checked here:
 // whether an address or a name is valid is for the agent to say.
 import type { Change } from '../api/generated/mcroute/v1/Change.js';
+import type { Interface } from '../api/generated/mcroute/v1/Interface.js';
 import type { Mroute } from '../api/generated/mcroute/v1/Mroute.js';
 import type { Oif } from '../api/generated/mcroute/v1/Oif.js';
 import { CliError } from './errors.js';
@@ -15,13 +16,27 @@ export interface AddOptions {
   readonly replace?: boolean;
 }
 
+/** Options of `interface`. */
+export interface InterfaceOptions {
+  readonly ttlThreshold?: number;
+  readonly enable?: boolean;
+  readonly disable?: boolean;
+  readonly querier?: boolean;
+  readonly mrdisc?: boolean;
+  /** Groups, as addresses or prefixes. */
+  readonly boundary?: readonly string[];
+  /** Nothing of all that any more. */
+  readonly unset?: boolean;
+}
+
 /** The usage line of every command that takes such words. */
 export const USAGES = {
   add: 'mcctl add IIF [SOURCE[/LEN]] GROUP[/LEN] OIF[@TTL]...',
   remove: 'mcctl remove IIF [SOURCE[/LEN]] GROUP[/LEN] [OIF...]',
   join: 'mcctl join INTERFACE [SOURCE[/LEN]] GROUP[/LEN]',
   leave: 'mcctl leave INTERFACE [SOURCE[/LEN]] GROUP[/LEN]',
-  interface: 'mcctl interface INTERFACE --ttl-threshold N | --unset',
+  interface:
+    'mcctl interface INTERFACE [--ttl-threshold N] [--enable|--disable] [--querier] [--mrdisc] [--boundary GROUP[/LEN]]... | --unset',
 } as const;
 
 /** `IIF [SOURCE] GROUP OIF...`: extends a rule, or with except, deny, label or replace says all of it. */
@@ -63,21 +78,36 @@ export function parseLeave(words: readonly string[]): Change {
   return { id: 1, deleteExisting: { membership: takeMembership('leave', words) } };
 }
 
-/** `INTERFACE`, with the threshold or `unset`. */
-export function parseInterface(
-  words: readonly string[],
-  options: { readonly ttlThreshold?: number; readonly unset?: boolean },
-): Change {
+/** `INTERFACE`, with all that is wanted of it, or `unset`. */
+export function parseInterface(words: readonly string[], options: InterfaceOptions): Change {
   const [name, ...rest] = words;
   if (name === undefined) throw usageError('interface', 'INTERFACE is missing');
   refuseMore('interface', rest);
+  const settings = parseSettings(options);
+  const [first] = Object.keys(settings);
   if (options.unset === true) {
-    if (options.ttlThreshold !== undefined)
-      throw usageError('interface', '--unset and --ttl-threshold exclude another');
+    if (first !== undefined) {
+      throw usageError('interface', '--unset takes all settings back and excludes every other option');
+    }
     return { id: 1, deleteExisting: { interface: { name } } };
   }
-  if (options.ttlThreshold === undefined) throw usageError('interface', '--ttl-threshold is missing');
-  return { id: 1, put: { interface: { key: { name }, ttlThreshold: options.ttlThreshold } } };
+  if (first === undefined) {
+    throw usageError('interface', `nothing is said of '${name}': say all that is wanted of it, or --unset`);
+  }
+  return { id: 1, put: { interface: { key: { name }, ...settings } } };
+}
+
+/** The settings that options ask for; one that no option names is as it is without a word. */
+function parseSettings(options: InterfaceOptions): Omit<Interface, 'key'> {
+  const { ttlThreshold, enable = false, disable = false, querier = false, mrdisc = false, boundary = [] } = options;
+  if (enable && disable) throw usageError('interface', '--enable and --disable exclude each other');
+  return {
+    ...(ttlThreshold !== undefined && { ttlThreshold }),
+    ...((enable || disable) && { enabled: enable }),
+    ...(querier && { querier }),
+    ...(mrdisc && { mrdisc }),
+    ...(boundary.length > 0 && { boundaries: [...boundary] }),
+  };
 }
 
 /** Parses a TTL threshold, 1 to 254; undefined if the text is none. */

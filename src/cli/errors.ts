@@ -51,11 +51,12 @@ export function fieldInWords(field: string): string {
     .replace(/^(put|delete|delete_existing|add_oifs|remove_oifs)(\.|$)/, '')
     .replace(/^(mroute|membership|interface)(\.|$)/, '')
     .replace(/^key(\.|$)/, '');
-  const item = /^(oifs|except)\[(\d+)\](?:\.(\w+))?$/.exec(path);
+  const item = /^(oifs|except|boundaries)\[(\d+)\](?:\.(\w+))?$/.exec(path);
   if (item !== null) {
     const [, list, index, part] = item;
     const number = Number(index) + 1;
     if (list === 'except') return `--except ${number}`;
+    if (list === 'boundaries') return `--boundary ${number}`;
     return part === 'ttl_threshold' ? `TTL threshold of oif ${number}` : `oif ${number}`;
   }
   return WORDS.get(path) ?? path;
@@ -67,6 +68,7 @@ const WORDS = new Map([
   ['ttl_threshold', '--ttl-threshold'],
   ['label', '--label'],
   ['except', '--except'],
+  ['boundaries', '--boundary'],
   ['owner', '--owner'],
   ['table', '--table'],
   ['expected_revision', '--expected-revision'],

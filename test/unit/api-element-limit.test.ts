@@ -29,6 +29,14 @@ describe('elements of a request', () => {
     assert.equal(countElements(Replace.requestSerialize({ owner: 'cli', resources }), REPLACE_REQUEST), 2_000 * 7);
   });
 
+  it('are counted of interfaces, with their boundaries', () => {
+    const boundaries = Array.from({ length: 60 }, (_, n) => `239.1.1.${n}`);
+    const resources = Array.from({ length: 200 }, (_, n) => ({ interface: { key: { name: `eth${n}` }, boundaries } }));
+    const bytes = Replace.requestSerialize({ owner: 'cli', resources });
+    // Resource, interface, key, boundaries.
+    assert.equal(countElements(bytes, REPLACE_REQUEST), 200 * 63);
+  });
+
   it('are counted where they are empty, which is where they cost most for their bytes', () => {
     const empty = Buffer.alloc(200_000);
     for (let at = 0; at < empty.length; at += 2) empty[at] = (3 << 3) | 2;

@@ -7,7 +7,9 @@ import { Violations, parseChanges, parseOwner, parseResources } from '../../src/
 import { renderResource } from '../../src/api/render.js';
 import { ApiError, toStatusObject } from '../../src/api/status.js';
 import type { Change as ModelChange } from '../../src/model/change.js';
+import type { Interface } from '../../src/api/generated/mcroute/v1/Interface.js';
 import type { Mroute } from '../../src/api/generated/mcroute/v1/Mroute.js';
+import { BOUNDARIES_PER_INTERFACE_MAX } from '../../src/model/limits.js';
 
 const { Apply } = api().mcroute.v1.RoutingService.service;
 
@@ -86,6 +88,96 @@ describe('a rule is brought into one form', () => {
         assert.deepEqual(canonical(once), once);
       }),
     );
+  });
+});
+
+/** The settings that a change puts, rendered again; of `eth0`. */
+function canonicalSettings(settings: Omit<Interface, 'key'>): Interface | null | undefined {
+  const [change] = parse([putSettings(settings)]);
+  if (change?.action !== 'put') return assert.fail('not a put');
+  return renderResource(change.resource).interface;
+}
+
+function putSettings(settings: Omit<Interface, 'key'>): Change {
+  return { put: { interface: { key: { name: 'eth0' }, ...settings } } };
+}
+
+describe('settings of an interface', () => {
+  const plain = { key: { name: 'eth0' }, ttlThreshold: 1, querier: false, mrdisc: false, boundaries: [] };
+
+  it('that are left out are plain', () => {
+    assert.deepEqual(canonicalSettings({}), plain);
+  });
+
+  it('are brought into one form: boundaries without host bits, in order and once', () => {
+    const found = canonicalSettings({
+      ttlThreshold: 9,
+      enabled: false,
+      querier: true,
+      mrdisc: true,
+      boundaries: ['ff15::1', '239.255.7.0/16', '239.1.1.1', '239.255.0.0/16'],
+    });
+    assert.deepEqual(found, {
+      ...plain,
+      ttlThreshold: 9,
+      enabled: false,
+      querier: true,
+      mrdisc: true,
+      boundaries: ['239.1.1.1', '239.255.0.0/16', 'ff15::1'],
+    });
+  });
+
+  it('come through the wire as they went in, an enabled that is false or not said too', () => {
+    const group = fc.constantFrom('239.1.1.1', '239.0.0.0/8', '224.0.0.0/4', 'ff15::/16', 'ff3e::1');
+    const settings = fc.record({
+      ttlThreshold: fc.integer({ min: 1, max: 254 }),
+      enabled: fc.constantFrom(true, false, undefined),
+      querier: fc.boolean(),
+      mrdisc: fc.boolean(),
+      boundaries: fc.uniqueArray(group),
+    });
+    fc.assert(
+      fc.property(settings, ({ enabled, ...others }) => {
+        const wanted = { ...others, ...(enabled === undefined ? {} : { enabled }) };
+        const once = canonicalSettings(wanted) ?? assert.fail('no settings');
+        assert.deepEqual(
+          { ...once, boundaries: [...(once.boundaries ?? [])].sort() },
+          { key: { name: 'eth0' }, ...wanted, boundaries: [...others.boundaries].sort() },
+        );
+        assert.deepEqual(canonicalSettings(once), once);
+      }),
+    );
+  });
+
+  it('are refused with a boundary that is no group', () => {
+    assert.deepEqual(
+      violationsOf(() =>
+        parse([putSettings({ boundaries: ['239.1.1.1', '10.0.0.0/8', 'fe80::1', '239.1.1.1/3', 'x', ''] })]),
+      ).violations.map(({ field, description }) =>
+        `${field}: ${description}`.replace(/^changes\[0\]\.put\.interface\./, ''),
+      ),
+      [
+        "boundaries[1]: '10.0.0.0/8' is not a multicast group: use an address or prefix of 224.0.0.0/4",
+        "boundaries[2]: 'fe80::1' is not a multicast group: use an address or prefix of ff00::/8",
+        "boundaries[3]: '239.1.1.1/3' is not a multicast group: use an address or prefix of 224.0.0.0/4",
+        "boundaries[4]: 'x' is not an IPv4 or IPv6 address: use ADDRESS or ADDRESS/LENGTH, such as 239.1.1.1 or ff3e::/32",
+        'boundaries[5]: is required: an IPv4 or IPv6 address or prefix',
+      ],
+    );
+  });
+
+  it('are refused with more boundaries than an interface may have, and taken with as many', () => {
+    const groups = (count: number) => Array.from({ length: count }, (_, n) => `239.1.1.${n}`);
+    const most = canonicalSettings({ boundaries: groups(BOUNDARIES_PER_INTERFACE_MAX) });
+    assert.equal(most?.boundaries?.length, 64);
+    const { violations } = violationsOf(() => parse([putSettings({ boundaries: groups(65) })]));
+    assert.deepEqual(violations, [
+      { field: 'changes[0].put.interface.boundaries', description: 'has 65 prefixes; at most 64 are allowed' },
+    ]);
+  });
+
+  it('are refused with a threshold out of range', () => {
+    assert.deepEqual(fieldsOf([putSettings({ ttlThreshold: 255 })]), ['changes[0].put.interface.ttl_threshold']);
   });
 });
 
@@ -177,7 +269,14 @@ describe('what is wrong', () => {
     const resource = fc.oneof(
       fc.record({ mroute }),
       fc.record({ membership: fc.record({ key, label: text }, { requiredKeys: [] }) }),
-      fc.record({ interface: fc.record({ key: fc.record({ name: text }), ttlThreshold: fc.nat(300) }) }),
+      fc.record({
+        interface: fc.record({
+          key: fc.record({ name: text }),
+          ttlThreshold: fc.nat(300),
+          enabled: fc.boolean(),
+          boundaries: fc.array(text, { maxLength: 70 }),
+        }),
+      }),
       fc.constant({}),
     );
     const change = fc.oneof(

@@ -17,6 +17,54 @@ interfaces:
 `;
 
 describe('mcctl apply, diff, export', { concurrency: 2 }, () => {
+  it('export the settings of interfaces so that applying them changes nothing', async () => {
+    await using host = await openHost();
+    const { mcctl } = host;
+    await mcctl('interface eth0 --disable --querier --mrdisc --boundary 239.255.0.0/16 --ttl-threshold 9');
+    await mcctl('interface eth1 --enable');
+    for (const format of ['yaml', 'json']) {
+      const exported = await mcctl(`export -o ${format}`);
+      assert.match(exported.stdout, /239\.255\.0\.0\/16/);
+      const again = await mcctl('apply -f - --prune', { stdin: exported.stdout });
+      assert.match(again.stdout, /^0 added, 0 changed, 0 removed, 2 unchanged/, exported.stdout);
+      assert.equal((await mcctl('diff -f -', { stdin: exported.stdout })).stdout, '');
+    }
+    const changed = 'interfaces: [{ name: eth0, ttl_threshold: 9, boundaries: [239.255.0.0/16] }, { name: eth1 }]';
+    assert.equal(
+      (await mcctl('diff -f -', { stdin: changed })).stdout,
+      '- interface eth0 ttl-threshold 9 disabled querier mrdisc boundary 239.255.0.0/16\n' +
+        '+ interface eth0 ttl-threshold 9 boundary 239.255.0.0/16\n' +
+        '- interface eth1 ttl-threshold 1 enabled\n' +
+        '+ interface eth1 ttl-threshold 1\n',
+    );
+  });
+
+  it('export in the grammar of smcroute.conf', async () => {
+    await using host = await openHost();
+    const { mcctl } = host;
+    await mcctl('join eth0 10.0.0.5 232.1.1.1');
+    await mcctl('add eth0 10.1.2.3/8 239.1.0.0/16 eth1 eth2@9 --except 10.9.0.0/16 --label studio');
+    await mcctl('add eth0 ff3e::1 --replace');
+    await mcctl('interface eth1 --ttl-threshold 4 --querier');
+    assert.equal(
+      (await mcctl('export --conf')).stdout,
+      'phyint eth1 querier ttl-threshold 4\n' +
+        'mroute from eth0 group ff3e::1\n' +
+        '# studio\nmroute from eth0 source 10.0.0.0/8 group 239.1.0.0/16 except 10.9.0.0/16 to eth1 eth2@9\n' +
+        'mgroup from eth0 source 10.0.0.5 group 232.1.1.1\n',
+    );
+    const both = await mcctl('export --conf -o json');
+    assert.equal(both.status, 64);
+    assert.match(both.stderr, /--conf and --output json exclude each other/);
+    await mcctl('add eth0 239.7.7.7 --deny');
+    const refused = await mcctl('export --conf');
+    assert.deepEqual([refused.status, refused.stdout], [65, '']);
+    assert.match(
+      refused.stderr,
+      /\n {2}mroute \(\*, 239\.7\.7\.7\) eth0: a line has no word for 'deny'\n {2}export without/,
+    );
+  });
+
   it('put a file, tell its difference and print it again', async () => {
     await using host = await openHost();
     const { mcctl } = host;

@@ -198,14 +198,62 @@ describe('interface', () => {
     });
   });
 
-  it('needs a name and one of the two', () => {
+  it('says all that is wanted, and nothing of the rest', () => {
+    const options = {
+      enable: true,
+      querier: true,
+      mrdisc: true,
+      boundary: ['239.0.0.0/8', 'ff15::1'],
+      ttlThreshold: 7,
+    };
+    assert.deepEqual(parseInterface(['eth0'], options).put?.interface, {
+      key: { name: 'eth0' },
+      ttlThreshold: 7,
+      enabled: true,
+      querier: true,
+      mrdisc: true,
+      boundaries: ['239.0.0.0/8', 'ff15::1'],
+    });
+    const each = [
+      [{ enable: true }, { enabled: true }],
+      [{ disable: true }, { enabled: false }],
+      [{ querier: true }, { querier: true }],
+      [{ mrdisc: true }, { mrdisc: true }],
+      [{ boundary: ['239.1.1.1'] }, { boundaries: ['239.1.1.1'] }],
+    ] as const;
+    for (const [option, settings] of each) {
+      assert.deepEqual(parseInterface(['eth0'], option).put?.interface, { key: { name: 'eth0' }, ...settings });
+    }
+  });
+
+  it('refuses options that exclude each other, with the usage', () => {
+    assert.match(
+      refusal(() => parseInterface(['eth0'], { enable: true, disable: true })),
+      /--enable and --disable exclude each other/,
+    );
+    for (const option of [
+      { disable: true },
+      { enable: true },
+      { querier: true },
+      { mrdisc: true },
+      { boundary: ['239.1.1.1'] },
+    ]) {
+      assert.match(
+        refusal(() => parseInterface(['eth0'], { unset: true, ...option })),
+        /--unset takes all settings back/,
+        JSON.stringify(option),
+      );
+    }
+  });
+
+  it('needs a name and something that is wanted', () => {
     assert.match(
       refusal(() => parseInterface([], { unset: true })),
       /INTERFACE is missing/,
     );
     assert.match(
       refusal(() => parseInterface(['eth0'], {})),
-      /--ttl-threshold is missing/,
+      /^interface: nothing is said of 'eth0': say all that is wanted of it, or --unset/,
     );
     assert.match(
       refusal(() => parseInterface(['eth0', 'eth1'], { unset: true })),

@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parse } from 'yaml';
+import { parsePrefix } from '../../src/model/address.js';
+import { PLAIN_INTERFACE } from '../../src/model/interface.js';
 import { type Ended, openHost } from '../support/mcctl.js';
 
 function expectQuiet(ended: Ended): void {
@@ -30,6 +32,33 @@ describe('mcctl add, remove, join, leave, interface', { concurrency: 2 }, () => 
     expectQuiet(await mcctl('leave eth0 10.0.0.5 232.1.1.1'));
     expectQuiet(await mcctl('--owner other interface eth1 --unset'));
     assert.deepEqual(agent.table.keys(), []);
+  });
+
+  it('put all settings of an interface, and forget those that are not said again', async () => {
+    await using host = await openHost();
+    const { agent, mcctl } = host;
+    const settings = () => agent.table.entries().map(({ resource }) => resource);
+    const plain = { key: { kind: 'interface', name: 'eth0' }, ...PLAIN_INTERFACE };
+    expectQuiet(
+      await mcctl('interface eth0 --disable --querier --mrdisc --boundary 239.255.0.0/16 --boundary ff15::/16'),
+    );
+    const boundaries = ['239.255.0.0/16', 'ff15::/16'].map(parsePrefix);
+    assert.deepEqual(settings(), [{ ...plain, isEnabled: false, isQuerier: true, isAdvertised: true, boundaries }]);
+    expectQuiet(await mcctl('interface eth0 --enable'));
+    assert.deepEqual(settings(), [{ ...plain, isEnabled: true }]);
+    expectQuiet(await mcctl('interface eth0 --ttl-threshold 1'));
+    assert.deepEqual(settings(), [plain]);
+    const both = await mcctl('interface eth0 --enable --disable');
+    assert.equal(both.status, 64);
+    assert.match(
+      both.stderr,
+      /^mcctl: interface: --enable and --disable exclude each other\n {2}usage: mcctl interface/,
+    );
+    assert.match((await mcctl('interface eth0')).stderr, /nothing is said of 'eth0'.*\n {2}usage: /);
+    const unicast = await mcctl('interface eth0 --boundary 239.1.1.1 --boundary 10.0.0.1');
+    assert.equal(unicast.status, 65);
+    assert.match(unicast.stderr, /^mcctl: --boundary 2: '10\.0\.0\.1' is not a multicast group/);
+    assert.deepEqual(settings(), [plain]);
   });
 
   it('put the whole rule with its options', async () => {

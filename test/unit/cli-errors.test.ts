@@ -63,6 +63,8 @@ describe('fields', () => {
       'changes[0].add_oifs.oifs[1].interface': 'oif 2',
       'changes[0].put.mroute.oifs[0].ttl_threshold': 'TTL threshold of oif 1',
       'changes[0].put.mroute.except[2]': '--except 3',
+      'changes[0].put.interface.boundaries[0]': '--boundary 1',
+      'changes[0].put.interface.boundaries': '--boundary',
       'changes[0].put.mroute.label': '--label',
       'changes[0].put.mroute.oifs': 'oifs',
       'changes[0]': 'command',

@@ -34,7 +34,22 @@ const join: Resource__Output = {
   membership: { key: { interface: 'eth0', group: '232.1.1.1', source: '10.0.0.5' }, label: '' },
   kind: 'membership',
 };
-const settings: Resource__Output = { interface: { key: { name: 'eth2' }, ttlThreshold: 16 }, kind: 'interface' };
+const settings: Resource__Output = {
+  interface: {
+    key: { name: 'eth2' },
+    ttlThreshold: 16,
+    enabled: false,
+    _enabled: 'enabled',
+    querier: true,
+    mrdisc: true,
+    boundaries: ['239.255.0.0/16', 'ff15::/16'],
+  },
+  kind: 'interface',
+};
+const plain: Resource__Output = {
+  interface: { key: { name: 'eth3' }, ttlThreshold: 1, querier: false, mrdisc: false, boundaries: [] },
+  kind: 'interface',
+};
 
 describe('a file', () => {
   it('may have routes, joins and interfaces', () => {
@@ -48,9 +63,15 @@ routes:
 joins:
   - { interface: eth0, group: 232.1.1.1, source: 10.0.0.5 }
 interfaces:
-  - { name: eth2, ttl_threshold: 16 }
+  - name: eth2
+    ttl_threshold: 16
+    enabled: false
+    querier: true
+    mrdisc: true
+    boundaries: [239.255.0.0/16, 'ff15::/16']
+  - name: eth3
 `;
-    assert.deepEqual(parseResourceFile(text, 'net.yaml').resources, [settings, route, join]);
+    assert.deepEqual(parseResourceFile(text, 'net.yaml').resources, [settings, plain, route, join]);
   });
 
   it('may have resources in the words of the API', () => {
@@ -62,9 +83,16 @@ resources:
       except: [10.0.0.0/8]
       label: studio 1
   - membership: { key: { interface: eth0, group: 232.1.1.1, source: 10.0.0.5 } }
-  - interface: { key: { name: eth2 }, ttl_threshold: 16 }
+  - interface:
+      key: { name: eth2 }
+      ttl_threshold: 16
+      enabled: false
+      querier: true
+      mrdisc: true
+      boundaries: [239.255.0.0/16, 'ff15::/16']
+  - interface: { key: { name: eth3 } }
 `;
-    assert.deepEqual(parseResourceFile(text, 'net.yaml').resources, [route, join, settings]);
+    assert.deepEqual(parseResourceFile(text, 'net.yaml').resources, [route, join, settings, plain]);
   });
 
   it('may be JSON, indented with tabs too', () => {
@@ -104,6 +132,9 @@ rutes: []
   - { iif: eth0, group: [], oifs: [7, { interface: eth1, ttl_threshold: x }], except: [10.0] }
   - nonsense
 joins: {}
+interfaces:
+  - { name: eth0, enabled: yes, boundaries: 239.1.1.1 }
+  - { name: eth1, querrier: true, mrdisc: 1 }
 `;
     const lines = refusal(text);
     for (const pattern of [
@@ -116,6 +147,10 @@ joins: {}
       /^net\.yaml:3: routes\[1\]\.except\[0\]: must be a text/,
       /^net\.yaml:4: routes\[2\]: must be an object/,
       /^net\.yaml:5: joins: must be a list$/,
+      /^net\.yaml:7: interfaces\[0\]\.enabled: must be true or false$/,
+      /^net\.yaml:7: interfaces\[0\]\.boundaries: must be a list$/,
+      /^net\.yaml:8: interfaces\[1\]\.querrier: is not known here: did you mean 'querier'\?$/,
+      /^net\.yaml:8: interfaces\[1\]\.mrdisc: must be true or false$/,
     ]) {
       assert.ok(
         lines.some((line) => pattern.test(line)),
@@ -166,6 +201,11 @@ joins: {}
     const wire = parseResourceFile('resources:\n- mroute:\n    key:\n      iif: a\n      group: x\n', 'net.yaml');
     assert.equal(wire.nameField('changes[0].put.mroute.key.group'), 'net.yaml:5: resources[0].mroute.key.group');
     assert.equal(wire.nameField('owner'), 'owner');
+    const interfaces = parseResourceFile('interfaces:\n- name: a\n  boundaries:\n  - 10.0.0.1\n', 'net.yaml');
+    assert.equal(
+      interfaces.nameField('changes[0].put.interface.boundaries[0]'),
+      'net.yaml:4: interfaces[0].boundaries[0]',
+    );
   });
 });
 
@@ -205,10 +245,38 @@ describe('what is written as a file', () => {
       .record({ key: fc.record({ interface: name, group, source }), label })
       .map((value) => ({ membership: value, kind: 'membership' as const })),
     fc
-      .record({ key: fc.record({ name }), ttlThreshold: fc.integer({ min: 1, max: 254 }) })
-      .map((value) => ({ interface: value, kind: 'interface' as const })),
+      .record({
+        key: fc.record({ name }),
+        ttlThreshold: fc.integer({ min: 1, max: 254 }),
+        querier: fc.boolean(),
+        mrdisc: fc.boolean(),
+        boundaries: fc.array(group, { maxLength: 3 }),
+        enabled: fc.constantFrom(true, false, undefined),
+      })
+      .map(({ enabled, ...value }) => ({
+        interface: enabled === undefined ? value : { ...value, enabled, _enabled: 'enabled' as const },
+        kind: 'interface' as const,
+      })),
   );
   const order = (resources: readonly Resource__Output[]) => resources.map((one) => JSON.stringify(one)).sort();
+
+  it('leaves out what is plain', () => {
+    assert.deepEqual(JSON.parse(renderResourceFile([plain, settings], 'json')), {
+      interfaces: [
+        { name: 'eth3' },
+        {
+          name: 'eth2',
+          ttl_threshold: 16,
+          enabled: false,
+          querier: true,
+          mrdisc: true,
+          boundaries: ['239.255.0.0/16', 'ff15::/16'],
+        },
+      ],
+      routes: [],
+      joins: [],
+    });
+  });
 
   for (const format of ['yaml', 'json'] as const) {
     it(`as ${format} is read again as the same resources`, () => {
@@ -263,5 +331,13 @@ describe('the one form of a resource', () => {
   it('holds for memberships and interfaces too', () => {
     assert.deepEqual(canonical(join), { key: 'membership (10.0.0.5, 232.1.1.1) eth0', resource: join });
     assert.deepEqual(canonical(settings), { key: 'interface eth2', resource: settings });
+    assert.deepEqual(canonical(plain), { key: 'interface eth3', resource: plain });
+    const loose = { ...settings.interface, key: { name: 'eth2' }, ttlThreshold: 0, querier: false, mrdisc: false };
+    const boundaries = ['ff15::/16', '239.255.7.7/16', '239.255.0.0/16'];
+    assert.deepEqual(canonical({ interface: { ...loose, boundaries } }).resource.interface, {
+      ...loose,
+      ttlThreshold: 1,
+      boundaries: ['239.255.0.0/16', 'ff15::/16'],
+    });
   });
 });

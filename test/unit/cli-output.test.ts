@@ -4,19 +4,23 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
 import type { Entry__Output } from '../../src/api/generated/mcroute/v1/Entry.js';
+import type { Interface__Output } from '../../src/api/generated/mcroute/v1/Interface.js';
 import type { InterfaceStatus__Output } from '../../src/api/generated/mcroute/v1/InterfaceStatus.js';
+import type { MrdiscStatus__Output } from '../../src/api/generated/mcroute/v1/MrdiscStatus.js';
 import type { Mrule__Output } from '../../src/api/generated/mcroute/v1/Mrule.js';
+import type { QuerierStatus__Output } from '../../src/api/generated/mcroute/v1/QuerierStatus.js';
 import { differenceLines } from '../../src/cli/output/differences.js';
-import { entryDocument, longValue } from '../../src/cli/output/document.js';
+import { entryDocument, longValue, resourceDocument } from '../../src/cli/output/document.js';
 import { groupsView } from '../../src/cli/output/groups.js';
-import { interfacesView } from '../../src/cli/output/interfaces.js';
+import { interfaceRows, interfacesView } from '../../src/cli/output/interfaces.js';
+import { mrdiscDocument, mrdiscText, querierDocument, querierText } from '../../src/cli/output/link-protocols.js';
 import { type Format, type ListView, type Page, renderList } from '../../src/cli/output/list.js';
 import { mfcView } from '../../src/cli/output/mfc.js';
 import { pendingView } from '../../src/cli/output/pending.js';
 import { notesOfApply } from '../../src/cli/output/results.js';
 import { routesView } from '../../src/cli/output/routes.js';
 import { rulesView } from '../../src/cli/output/rules.js';
-import { keyText, oifsText, printable } from '../../src/cli/output/text.js';
+import { keyText, oifsText, printable, resourceText } from '../../src/cli/output/text.js';
 import { WatchView } from '../../src/cli/output/watch.js';
 
 const ENTRY: Entry__Output = {
@@ -197,21 +201,61 @@ describe('other lists', () => {
     kind: 'veth',
     mtu: 1500,
     warnings: [],
+    queriers: [],
+    mrdisc: [],
+  };
+  const settings: Interface__Output = {
+    key: { name: 'eth0' },
+    ttlThreshold: 16,
+    enabled: false,
+    _enabled: 'enabled',
+    querier: true,
+    mrdisc: true,
+    boundaries: ['239.255.0.0/16', 'ff15::/16'],
+  };
+  const plain: Interface__Output = {
+    key: { name: 'tun0' },
+    ttlThreshold: 1,
+    querier: false,
+    mrdisc: false,
+    boundaries: [],
+  };
+  const querier: QuerierStatus__Output = {
+    family: 'FAMILY_IPV4',
+    waitingFor: 'WAITING_FOR_UNSPECIFIED',
+    role: 'ROLE_QUERIER',
+    source: '10.0.0.1',
+    querier: '10.0.0.1',
+    version: 3,
+    error: '',
+  };
+  const other: QuerierStatus__Output = {
+    ...querier,
+    family: 'FAMILY_IPV6',
+    role: 'ROLE_NON_QUERIER',
+    source: 'fe80::5',
+    querier: 'fe80::1',
+    version: 1,
+  };
+  const mrdisc: MrdiscStatus__Output = {
+    family: 'FAMILY_IPV4',
+    waitingFor: 'WAITING_FOR_UNSPECIFIED',
+    source: '10.0.0.1',
+    interval: 20,
+    error: '',
   };
 
   it('show interfaces with their numbers, and those that are not there', async () => {
     const absent = { ...status, name: 'wg0', ifindex: 0, mtu: 0, kind: '', ipv4Vif: 1 };
-    const rows = [
-      { status, wishes: [{ ttlThreshold: 16, owners: ['cli'] }] },
-      { status: absent, wishes: [] },
-    ];
+    const rows = interfaceRows([status, absent], []);
     assert.equal(
       await render(interfacesView, rows, 'table'),
       'NAME  IFINDEX  VIF  MIF  FLAGS           MTU  MASTER  KIND\n' +
         'eth0        2    0    -  up,no-carrier  1500  -       veth\n' +
         'wg0         -    1    -  absent            -  -       -\n',
     );
-    assert.match(await render(interfacesView, rows, 'wide'), /16 \(cli\)/);
+    const warned = { ...status, warnings: [{ code: 'RP_FILTER', text: 'is strict' }] };
+    assert.match(await render(interfacesView, interfaceRows([warned], []), 'wide'), /RP_FILTER: is strict/);
     const { interfaces } = JSON.parse(await render(interfacesView, rows, 'json')) as { interfaces: unknown[] };
     assert.deepEqual(interfaces[0], {
       name: 'eth0',
@@ -224,8 +268,95 @@ describe('other lists', () => {
       master: null,
       kind: 'veth',
       mtu: 1500,
-      ttl_thresholds: [{ ttl_threshold: 16, owners: ['cli'] }],
+      settings: [],
+      queriers: [],
+      mrdisc: [],
       warnings: [],
+    });
+  });
+
+  it('show below an interface what owners want of it, and what the protocols do there', async () => {
+    const rows = interfaceRows(
+      [{ ...status, queriers: [querier, other], mrdisc: [mrdisc] }],
+      [
+        { settings, owners: ['cli', 'config'] },
+        { settings: plain, owners: ['net'] },
+        { settings: { ...plain, key: { name: 'eth0' }, enabled: true, _enabled: 'enabled' }, owners: ['net'] },
+      ],
+    );
+    const table =
+      'NAME  IFINDEX  VIF  MIF  FLAGS           MTU  MASTER  KIND\n' +
+      'eth0        2    0    -  up,no-carrier  1500  -       veth\n' +
+      '  settings: ttl-threshold 16 disabled querier mrdisc boundary 239.255.0.0/16 boundary ff15::/16 (cli,config)\n' +
+      '  settings: ttl-threshold 1 enabled (net)\n' +
+      '  querier: 10.0.0.1 (us), IGMPv3\n' +
+      '  querier: fe80::1, MLDv1 (other querier present; we are fe80::5)\n' +
+      '  mrdisc: 10.0.0.1, every 20 s\n' +
+      'tun0        -    -    -  absent            -  -       -\n' +
+      '  settings: ttl-threshold 1 (net)\n';
+    assert.equal(await render(interfacesView, rows, 'table'), table);
+    const { interfaces } = JSON.parse(await render(interfacesView, rows, 'json')) as {
+      interfaces: Record<string, unknown>[];
+    };
+    assert.deepEqual(interfaces[0]?.['settings'], [
+      {
+        ttl_threshold: 16,
+        enabled: false,
+        querier: true,
+        mrdisc: true,
+        boundaries: ['239.255.0.0/16', 'ff15::/16'],
+        owners: ['cli', 'config'],
+      },
+      { ttl_threshold: 1, enabled: true, querier: false, mrdisc: false, boundaries: [], owners: ['net'] },
+    ]);
+    const talking = { waiting_for: null, error: null };
+    assert.deepEqual(interfaces[0]['queriers'], [
+      { family: 'ipv4', ...talking, role: 'querier', source: '10.0.0.1', querier: '10.0.0.1', version: 3 },
+      { family: 'ipv6', ...talking, role: 'non-querier', source: 'fe80::5', querier: 'fe80::1', version: 1 },
+    ]);
+    assert.deepEqual(interfaces[0]['mrdisc'], [{ family: 'ipv4', ...talking, source: '10.0.0.1', interval: 20 }]);
+    assert.deepEqual(interfaces[1]?.['settings'], [
+      { ttl_threshold: 1, enabled: null, querier: false, mrdisc: false, boundaries: [], owners: ['net'] },
+    ]);
+  });
+
+  it('tell of a querier and of router discovery that wait, or cannot send', () => {
+    const silent = { source: '', querier: '', role: 'ROLE_UNSPECIFIED' } as const;
+    const up = { waitingFor: 'WAITING_FOR_UP' } as const;
+    const address = { waitingFor: 'WAITING_FOR_ADDRESS' } as const;
+    assert.equal(querierText({ ...querier, ...silent, ...up }), 'IGMPv3 waits for the interface to be up');
+    assert.equal(querierText({ ...other, ...silent, ...address, version: 2 }), 'MLDv2 waits for a link-local address');
+    assert.equal(mrdiscText({ ...mrdisc, source: '', ...address }), 'IPv4 waits for an address');
+    assert.equal(
+      mrdiscText({ ...mrdisc, source: '', ...up, family: 'FAMILY_IPV6' }),
+      'IPv6 waits for the interface to be up',
+    );
+    const error = 'sendmsg: ENETDOWN';
+    assert.equal(
+      querierText({ ...querier, error }),
+      '10.0.0.1 (us), IGMPv3; the last message was not sent: sendmsg: ENETDOWN',
+    );
+    assert.match(mrdiscText({ ...mrdisc, error }), /^10\.0\.0\.1, every 20 s; .*: sendmsg: ENETDOWN$/);
+    assert.equal(querierDocument({ ...querier, ...silent, ...up })['waiting_for'], 'up');
+    assert.equal(querierDocument({ ...querier, ...silent, ...up })['role'], null);
+    assert.equal(mrdiscDocument({ ...mrdisc, ...address, error })['waiting_for'], 'address');
+    assert.equal(mrdiscDocument({ ...mrdisc, error })['error'], error);
+  });
+
+  it('name the settings of an interface in a line', () => {
+    assert.equal(resourceText({ interface: plain }), 'interface tun0 ttl-threshold 1');
+    assert.match(
+      resourceText({ interface: settings }),
+      /^interface eth0 ttl-threshold 16 disabled querier mrdisc bound/,
+    );
+    assert.deepEqual(resourceDocument({ interface: plain }), {
+      kind: 'interface',
+      name: 'tun0',
+      ttl_threshold: 1,
+      enabled: null,
+      querier: false,
+      mrdisc: false,
+      boundaries: [],
     });
   });
 

@@ -32,7 +32,21 @@ describe('mcctl show', { concurrency: 2 }, () => {
     await using host = await openHost();
     const { agent, mcctl } = host;
     agent.interfaces = [
-      { name: 'eth0', ifindex: 2, up: true, carrier: true, multicast: true, ipv4Vif: 0, mtu: 1500, kind: 'veth' },
+      {
+        name: 'eth0',
+        ifindex: 2,
+        up: true,
+        carrier: true,
+        multicast: true,
+        ipv4Vif: 0,
+        mtu: 1500,
+        kind: 'veth',
+        queriers: [
+          { family: 'FAMILY_IPV4', role: 'ROLE_QUERIER', source: '10.0.0.1', querier: '10.0.0.1', version: 3 },
+          { family: 'FAMILY_IPV6', waitingFor: 'WAITING_FOR_ADDRESS', version: 2 },
+        ],
+        mrdisc: [{ family: 'FAMILY_IPV6', source: 'fe80::1', interval: 20 }],
+      },
       { name: 'lo', ifindex: 1, up: true, carrier: true, mtu: 65536 },
     ];
     agent.mrules = [
@@ -43,11 +57,25 @@ describe('mcctl show', { concurrency: 2 }, () => {
       { source: '10.0.0.5', group: '239.1.1.1', iif: 'eth0', oifs: [{ interface: 'eth1' }], learned: true, counters },
       { source: '', group: 'ff3e::1', iif: 'eth2', oifs: [] },
     ];
-    await mcctl('interface eth0 --ttl-threshold 7');
+    await mcctl('interface eth0 --ttl-threshold 7 --querier');
+    await mcctl('interface wg0 --disable --boundary 239.255.0.1/16 --owner other');
     const interfaces = (await mcctl('show interfaces')).stdout;
     assert.match(interfaces, /^eth0 +2 +0 +- +up +1500 +- +veth$/m);
     assert.match(interfaces, /^lo +1 +- +- +up,no-multicast/m);
-    assert.match((await mcctl('show i -o wide')).stdout, /TTL-THRESHOLD +WARNINGS\n.*7 \(cli\) +-\n/);
+    assert.ok(
+      interfaces.includes(`
+  settings: ttl-threshold 7 querier (cli)
+  querier: 10.0.0.1 (us), IGMPv3
+  querier: MLDv2 waits for a link-local address
+  mrdisc: fe80::1, every 20 s
+`),
+      interfaces,
+    );
+    assert.match(
+      interfaces,
+      /^wg0 .* absent .*\n {2}settings: ttl-threshold 1 disabled boundary 239\.255\.0\.0\/16 \(other\)$/m,
+    );
+    assert.match((await mcctl('show i -o wide')).stdout, /KIND +WARNINGS\n/);
     assert.doesNotMatch((await mcctl('show interfaces --interface eth+')).stdout, /^lo/m);
     assert.match((await mcctl('show rules')).stdout, /^ipv6 +4000 +iif eth0 +5 +mcroute +this agent's +missing$/m);
     assert.match(

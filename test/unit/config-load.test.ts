@@ -205,6 +205,9 @@ describe('configuration files on the disk', () => {
       assert.equal(DISK.read(folder, 1).kind, 'folder');
       assert.equal(DISK.read(join(folder, 'm.conf', 'x'), 1).kind, 'missing');
       assert.equal(loadConfiguration(join(folder, 'none'), DISK).isMissing, true);
+      // No configuration, as people write it.
+      assert.deepEqual(DISK.read('/dev/null', 1), { kind: 'text', text: '', bytes: 0 });
+      assert.equal(DISK.read('/dev/zero', 1).kind, 'unreadable');
     } finally {
       rmSync(folder, { recursive: true });
     }

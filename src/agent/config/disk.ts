@@ -2,6 +2,9 @@
 import { closeSync, constants, fstatSync, openSync, readSync, readdirSync } from 'node:fs';
 import type { FileContent, FileReader } from './load.js';
 
+/** Device 1:3, /dev/null: people name it who want no configuration. */
+const NULL_DEVICE = 0x103;
+
 /** Reads files as they are; synchronously, since nothing else may happen between two of them. */
 export const DISK: FileReader = { read: readText, list: listNames };
 
@@ -16,6 +19,7 @@ function readText(path: string, bytesMax: number): FileContent {
   try {
     const stat = fstatSync(descriptor);
     if (stat.isDirectory()) return { kind: 'folder' };
+    if (stat.isCharacterDevice() && stat.rdev === NULL_DEVICE) return { kind: 'text', text: '', bytes: 0 };
     if (!stat.isFile()) return { kind: 'unreadable', reason: 'it is not a regular file' };
     if (stat.size > bytesMax) return { kind: 'too-large' };
     // One more than there should be, to see that it has not grown meanwhile.

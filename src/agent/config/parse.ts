@@ -1,6 +1,7 @@
 // The text of a configuration into statements. Pure.
 import { type Prefix, addressLength, anyPrefix, formatPrefix, isAny } from '../../model/address.js';
 import {
+  BOUNDARIES_PER_INTERFACE_MAX,
   EXCEPTS_PER_MROUTE_MAX,
   OIFS_PER_MROUTE_MAX,
   PAIRS_PER_MEMBERSHIP_MAX,
@@ -150,6 +151,9 @@ function parsePhyint(line: Line): PhyintStatement | undefined {
       case undefined:
         break;
     }
+  }
+  if (boundaries.length > BOUNDARIES_PER_INTERFACE_MAX) {
+    line.error(line.first, `has more than ${BOUNDARIES_PER_INTERFACE_MAX} boundaries`);
   }
   if (interfaceName === undefined) return undefined;
   return {

@@ -2,11 +2,12 @@
 import type { InterfaceStatus } from '../../api/generated/mcroute/v1/InterfaceStatus.js';
 import type { MfcEntry } from '../../api/generated/mcroute/v1/MfcEntry.js';
 import type { Mrule } from '../../api/generated/mcroute/v1/Mrule.js';
-import { renderMrouteKey, renderOif, renderWarning } from '../../api/render.js';
+import { renderFamily, renderMrouteKey, renderOif, renderWarning } from '../../api/render.js';
 import { formatAddress } from '../../model/address.js';
 import { type MrouteKey, formatMrouteKey } from '../../model/mroute.js';
 import type { Engine } from '../engine.js';
 import { readCounters, renderCounters } from './counters.js';
+import { type LinkProtocolViews, renderLinkProtocols } from './link-protocol-views.js';
 
 /** The entries of the forwarding cache, both families; with counters if they are asked for. */
 export function* renderMfcEntries(engine: Engine, hasCounters: boolean): Generator<MfcEntry> {
@@ -28,8 +29,9 @@ export function* renderMfcEntries(engine: Engine, hasCounters: boolean): Generat
   }
 }
 
-/** The interfaces of the host and those that are waited for. */
-export function renderInterfaces(engine: Engine): InterfaceStatus[] {
+/** The interfaces of the host and those that are waited for, with what the protocols of links do there. */
+export function renderInterfaces(engine: Engine, linkProtocols: LinkProtocolViews | undefined): InterfaceStatus[] {
+  const protocols = linkProtocols && renderLinkProtocols(linkProtocols);
   const interfaces = engine.interfaces();
   const names = new Map(interfaces.flatMap(({ name, link }) => (link === undefined ? [] : [[link.ifindex, name]])));
   return interfaces.map(({ name, link, vifs, warnings }) => ({
@@ -44,13 +46,14 @@ export function renderInterfaces(engine: Engine): InterfaceStatus[] {
     kind: link?.kind ?? '',
     mtu: link?.mtu ?? 0,
     warnings: warnings.map(renderWarning),
+    ...protocols?.get(name),
   }));
 }
 
 /** The kernel's mrules and those that are missing. */
 export function renderMrules(engine: Engine): Mrule[] {
   return engine.mrules().map(({ rule, state }) => ({
-    family: rule.family === 'ipv4' ? 'FAMILY_IPV4' : 'FAMILY_IPV6',
+    family: renderFamily(rule.family),
     iif: rule.direction === 'iif' ? rule.interface : '',
     oif: rule.direction === 'oif' ? rule.interface : '',
     table: rule.table,

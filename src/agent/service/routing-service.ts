@@ -19,7 +19,7 @@ import type {
 } from '../../api/generated/mcroute/v1/RoutingService.js';
 import { APPLY_REQUEST, REPLACE_REQUEST, limitElements, refusalOf } from '../../api/element-limit.js';
 import { Violations, parseChanges, parseOwner, parseResources } from '../../api/parse.js';
-import { EFFECTS, renderEntry, renderResource, renderWarning } from '../../api/render.js';
+import { EFFECTS, renderEntry, renderFamily, renderResource, renderWarning } from '../../api/render.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
 import {
   CHANGES_PER_APPLY_MAX,
@@ -37,15 +37,20 @@ import { ruleCounters } from './counters.js';
 import { toApiError } from './errors.js';
 import { parseFilter } from './filter.js';
 import { renderInterfaces, renderMfcEntries, renderMrules } from './kernel-views.js';
+import type { LinkProtocolViews } from './link-protocol-views.js';
 import { ListSlots, writeAll } from './stream.js';
 import type { Watchers } from './watchers.js';
 
 export interface ServiceOptions {
   readonly engine: Engine;
+  /** Undefined: nothing is told of them. */
+  readonly linkProtocols?: LinkProtocolViews;
   readonly watchers: Watchers;
   /** Version of the program. */
   readonly version: string;
   readonly isRealtime: boolean;
+  /** Whose resources the commands of smcroutectl change. */
+  readonly commandOwner: string;
   /** Resolves when what the engine has taken until now is saved. Rejects if it cannot be, and is taken back then. */
   readonly settled: () => Promise<void>;
   /** Reads the configuration file again; undefined if there is none. Throws what says why it cannot be used. */
@@ -72,11 +77,12 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
       apiVersion: API_VERSION,
       serverVersion: options.version,
       table: engine.table,
-      families: engine.families.map((family) => (family === 'ipv4' ? 'FAMILY_IPV4' : 'FAMILY_IPV6')),
+      families: engine.families.map(renderFamily),
       vifLimit: VIF_LIMIT,
       changesPerApply: CHANGES_PER_APPLY_MAX,
       messageBytes: MESSAGE_MAX,
       realtimeUpcalls: options.isRealtime,
+      commandOwner: options.commandOwner,
     })),
     Apply: unary(options, 'Apply', async (request) => {
       refuseFileOwner(options, request.owner);
@@ -98,7 +104,9 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
         return writeAll(call, entries, (some) => ({ entries: [...some] }), { sendsEmpty: false });
       }),
     ),
-    ListInterfaces: unary(options, 'ListInterfaces', () => ({ interfaces: renderInterfaces(engine) })),
+    ListInterfaces: unary(options, 'ListInterfaces', () => ({
+      interfaces: renderInterfaces(engine, options.linkProtocols),
+    })),
     ListMrules: unary(options, 'ListMrules', () => ({ mrules: renderMrules(engine) })),
     Flush: unary(options, 'Flush', () => ({ dropped: engine.flush() })),
     Reload: unary(options, 'Reload', () => reload(options)),
@@ -114,9 +122,9 @@ interface TableRequest {
   readonly table: number;
 }
 
-/** What the file says would take the change back at the next reload. */
-function refuseFileOwner({ reload: run }: ServiceOptions, owner: string): void {
-  if (run === undefined || owner !== CONFIG_OWNER) return;
+/** What the file says would take the change back at the next reload, which is wanted where commands are this owner's. */
+function refuseFileOwner({ reload: run, commandOwner }: ServiceOptions, owner: string): void {
+  if (run === undefined || owner !== CONFIG_OWNER || commandOwner === CONFIG_OWNER) return;
   const description = `'${CONFIG_OWNER}' is the owner of what is in the configuration file: change that and reload, or use another owner`;
   throw new ApiError('INVALID_FIELD', `owner: ${description}`, { violations: [{ field: 'owner', description }] });
 }

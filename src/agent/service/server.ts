@@ -1,17 +1,17 @@
 // The gRPC server of an agent on its unix socket.
 import { api } from '../../api/load.js';
-import { type RunningServer, serveOnSocket } from '../../api/unix-server.js';
+import { type RunningServer, type ServedSocket, serveOnSocket } from '../../api/unix-server.js';
 import { limitedDefinition, routingService, type ServiceOptions } from './routing-service.js';
 
-export type { RunningServer } from '../../api/unix-server.js';
+export type { RunningServer, ServedSocket } from '../../api/unix-server.js';
 
 /**
  * Serves RoutingService, grpc.health.v1 and reflection on a unix socket.
  *
  * @throws SocketError
  */
-export function serve(path: string, options: ServiceOptions): Promise<RunningServer> {
-  return serveOnSocket(path, {
+export function serve(socket: ServedSocket, options: ServiceOptions): Promise<RunningServer> {
+  return serveOnSocket(socket, {
     name: 'mcroute.v1.RoutingService',
     definition: limitedDefinition(api().mcroute.v1.RoutingService.service),
     handlers: { ...routingService(options) },

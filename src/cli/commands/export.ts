@@ -2,7 +2,9 @@
 import type { Command } from 'commander';
 import type { ListRequest } from '../../api/generated/mcroute/v1/ListRequest.js';
 import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.js';
-import { EXIT_OK } from '../errors.js';
+import { CliError, EXIT_OK } from '../errors.js';
+import { renderConfigurationFile } from '../output/configuration.js';
+import { type Format, isDocumentFormat } from '../output/list.js';
 import { renderResourceFile } from '../output/resource-file.js';
 import type { Run, Session } from '../session.js';
 
@@ -11,16 +13,39 @@ export function addExportCommand(program: Command, run: Run): void {
   program
     .command('export')
     .summary("print an owner's resources as a file that apply takes")
-    .description("Prints the resources of --owner as a file that apply takes: YAML, or JSON with '-o json'.")
-    .addHelpText('after', '\nExamples:\n  mcctl -t 5 --owner config export > net.yaml')
-    .action((_options: unknown, command: Command) =>
+    .description(
+      `Prints the resources of --owner as a file that apply takes: YAML, or JSON with '-o json'.
+With --conf as one that 'mcroute-agent --file' takes; what that has no words for (deny) is refused, and labels become comments.`,
+    )
+    .option('--conf', 'in the grammar of smcroute.conf')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  mcctl -t 5 --owner config export > net.yaml
+  mcctl -t 5 export --conf > table5.conf`,
+    )
+    .action((options: ExportOptions, command: Command) =>
       run(command, async (session) => {
-        const resources = await readOwned(session);
-        const format = session.options.output === 'json' ? 'json' : 'yaml';
-        await session.terminal.write(renderResourceFile(resources, format));
+        const render = rendererOf(options, session.options.output);
+        await session.terminal.write(render(await readOwned(session)));
         return EXIT_OK;
       }),
     );
+}
+
+interface ExportOptions {
+  readonly conf?: boolean;
+}
+
+function rendererOf({ conf }: ExportOptions, output: Format): (resources: readonly Resource__Output[]) => string {
+  if (conf !== true) return (resources) => renderResourceFile(resources, output === 'json' ? 'json' : 'yaml');
+  if (isDocumentFormat(output)) {
+    throw new CliError('USAGE', `export: --conf and --output ${output} exclude each other`, [
+      'smcroute.conf is neither JSON nor YAML: leave one of the two out',
+    ]);
+  }
+  return renderConfigurationFile;
 }
 
 /** All of them, since the file has them by kind. */

@@ -11,7 +11,7 @@ import { matchesInterface } from '../../model/interface.js';
 import type { Agent } from '../connect.js';
 import { CliError, EXIT_OK } from '../errors.js';
 import { groupsView } from '../output/groups.js';
-import { type InterfaceRow, type InterfaceWish, interfacesView } from '../output/interfaces.js';
+import { type InterfaceRow, type InterfaceWish, interfaceRows, interfacesView } from '../output/interfaces.js';
 import { type ListView, type Page, isDocumentFormat, renderList } from '../output/list.js';
 import { mfcView } from '../output/mfc.js';
 import { pendingView } from '../output/pending.js';
@@ -152,25 +152,20 @@ async function* entryPages(agent: Agent, request: ListRequest): AsyncGenerator<P
 }
 
 async function* interfacePages(session: Session, filters: ShowFilters): AsyncGenerator<Page<InterfaceRow>> {
-  const { agent, options } = session;
+  const { agent } = session;
   const { interfaces } = await agent.ask<ListInterfacesResponse__Output>((client, callOptions, callback) =>
     client.listInterfaces({ table: agent.table }, callOptions, callback),
   );
-  const wishes = options.output === 'table' ? new Map<string, InterfaceWish[]>() : await readWishes(agent);
-  const shown = interfaces.filter(({ name }) => isWanted(filters.interface, name));
-  yield { rows: shown.map((status) => ({ status, wishes: wishes.get(status.name) ?? [] })) };
+  const rows = interfaceRows(interfaces, await readWishes(agent));
+  yield { rows: rows.filter(({ status }) => isWanted(filters.interface, status.name)) };
 }
 
-/** What owners want of interfaces, by name. */
-async function readWishes(agent: Agent): Promise<Map<string, InterfaceWish[]>> {
-  const wishes = new Map<string, InterfaceWish[]>();
+async function readWishes(agent: Agent): Promise<InterfaceWish[]> {
+  const wishes: InterfaceWish[] = [];
   const request: ListRequest = { table: agent.table, filter: { kinds: ['KIND_INTERFACE'] } };
   for await (const { rows } of entryPages(agent, request)) {
     for (const { resource, owners } of rows) {
-      const name = resource?.interface?.key?.name;
-      if (name === undefined) continue;
-      const wish = { ttlThreshold: resource?.interface?.ttlThreshold ?? 0, owners };
-      wishes.set(name, [...(wishes.get(name) ?? []), wish]);
+      if (resource?.interface) wishes.push({ settings: resource.interface, owners });
     }
   }
   return wishes;

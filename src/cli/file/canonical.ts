@@ -38,7 +38,15 @@ export function canonical(wire: Resource__Output): Canonical {
     return { key, resource: { mroute, kind: 'mroute' } };
   }
   if ('ttlThreshold' in resource) {
-    const settings = { key: { name: resource.key.name }, ttlThreshold: resource.ttlThreshold };
+    const { ttlThreshold, isEnabled, isQuerier, isAdvertised, boundaries } = resource;
+    const settings = {
+      key: { name: resource.key.name },
+      ttlThreshold,
+      ...(isEnabled === undefined ? {} : { enabled: isEnabled, _enabled: 'enabled' as const }),
+      querier: isQuerier,
+      mrdisc: isAdvertised,
+      boundaries: boundaries.map(formatPrefix),
+    };
     return { key, resource: { interface: settings, kind: 'interface' } };
   }
   const { interface: name, source, group } = resource.key;

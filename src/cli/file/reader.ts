@@ -69,12 +69,12 @@ export class Reader {
     return '';
   }
 
-  /** True or false; false where it is missing. */
-  boolean(section: Section, key: string): boolean {
-    const value = section.values[key] ?? false;
-    if (typeof value === 'boolean') return value;
+  /** True or false; undefined where it is missing. */
+  boolean(section: Section, key: string): boolean | undefined {
+    const value = section.values[key] ?? undefined;
+    if (value === undefined || typeof value === 'boolean') return value;
     this.refuse([...section.path, key], 'must be true or false');
-    return false;
+    return undefined;
   }
 
   /** A whole number that a uint32 holds; undefined where it is missing. */
@@ -93,6 +93,11 @@ export class Reader {
     if (Array.isArray(value)) return value.map((item: unknown, index) => ({ value: item, path: [...path, index] }));
     this.refuse(path, 'must be a list');
     return [];
+  }
+
+  /** The texts of a list; none where it is missing. */
+  texts(section: Section, key: string): string[] {
+    return this.items(section, key).map(({ value, path }) => this.textValue(value, path));
   }
 }
 

@@ -1,8 +1,10 @@
 // Files of resources: what `apply` and `diff` read and `export` writes. Pure.
+import type { Interface__Output } from '../../api/generated/mcroute/v1/Interface.js';
 import type { MembershipKey__Output } from '../../api/generated/mcroute/v1/MembershipKey.js';
 import type { MrouteKey__Output } from '../../api/generated/mcroute/v1/MrouteKey.js';
 import type { Oif__Output } from '../../api/generated/mcroute/v1/Oif.js';
 import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.js';
+import { PLAIN_INTERFACE } from '../../model/interface.js';
 import { Reader, type Section } from './reader.js';
 import { type Path, type SourceText, parseSourceText, pathText } from './source-text.js';
 
@@ -26,12 +28,17 @@ export const FILE_HELP = `The file is YAML or JSON, with any of:
   joins:
     - { interface: eth0, group: 239.1.1.1, source: 10.0.0.5 }
   interfaces:
-    - { name: eth2, ttl_threshold: 16 }
+    - name: eth2
+      ttl_threshold: 16       # may be left out, like all that follow
+      enabled: true           # false: takes no part in forwarding
+      querier: true           # ask for memberships (IGMP, MLD)
+      mrdisc: true            # announce the router to switches
+      boundaries: [239.255.0.0/16]   # groups that never enter or leave
 or, with the words of the API:
   resources:
     - mroute: { key: { iif, source, group }, oifs: [{ interface, ttl_threshold }], except, deny, label }
     - membership: { key: { interface, group, source }, label }
-    - interface: { key: { name }, ttl_threshold }`;
+    - interface: { key: { name }, ttl_threshold, enabled, querier, mrdisc, boundaries }`;
 
 /**
  * Parses a file. Its shape is checked here; whether addresses and names are valid is for the agent to say.
@@ -96,10 +103,9 @@ function readJoin(reader: Reader, value: unknown, path: Path): Resource__Output 
 }
 
 function readInterface(reader: Reader, value: unknown, path: Path): Resource__Output | undefined {
-  const section = reader.section(value, path, ['name', 'ttl_threshold']);
+  const section = reader.section(value, path, ['name', ...INTERFACE_KEYS]);
   if (section === undefined) return undefined;
-  const key = { name: reader.text(section, 'name', true) };
-  return { interface: { key, ttlThreshold: reader.number(section, 'ttl_threshold') ?? 0 }, kind: 'interface' };
+  return { interface: interfaceOf(reader, section, reader.text(section, 'name', true)), kind: 'interface' };
 }
 
 /** Reads a resource in the words of the API. */
@@ -128,11 +134,10 @@ function readResource(reader: Reader, value: unknown, path: Path): Resource__Out
       return { membership: { key: readMembershipKey(reader, key), label: reader.text(section, 'label', false) }, kind };
     }
     case 'interface': {
-      const section = reader.section(content, at, ['key', 'ttl_threshold']);
+      const section = reader.section(content, at, ['key', ...INTERFACE_KEYS]);
       const key = section && readKey(reader, section, ['name']);
       if (section === undefined || key === undefined) return undefined;
-      const ttlThreshold = reader.number(section, 'ttl_threshold') ?? 0;
-      return { interface: { key: { name: reader.text(key, 'name', true) }, ttlThreshold }, kind };
+      return { interface: interfaceOf(reader, section, reader.text(key, 'name', true)), kind };
     }
     default:
       // Refused above, as a key that is not known.
@@ -141,6 +146,7 @@ function readResource(reader: Reader, value: unknown, path: Path): Resource__Out
 }
 
 const MROUTE_KEYS = ['oifs', 'except', 'deny', 'label'] as const;
+const INTERFACE_KEYS = ['ttl_threshold', 'enabled', 'querier', 'mrdisc', 'boundaries'] as const;
 
 function readKey(reader: Reader, section: Section, keys: readonly string[]): Section | undefined {
   return reader.section(section.values['key'], [...section.path, 'key'], keys);
@@ -150,9 +156,22 @@ function mrouteOf(reader: Reader, section: Section, key: MrouteKey__Output): Non
   return {
     key,
     oifs: reader.items(section, 'oifs').map(({ value, path }) => readOif(reader, value, path)),
-    except: reader.items(section, 'except').map(({ value, path }) => reader.textValue(value, path)),
-    deny: reader.boolean(section, 'deny'),
+    except: reader.texts(section, 'except'),
+    deny: reader.boolean(section, 'deny') ?? false,
     label: reader.text(section, 'label', false),
+  };
+}
+
+/** What is left out is as for an interface of which nobody says anything. */
+function interfaceOf(reader: Reader, section: Section, name: string): Interface__Output {
+  const isEnabled = reader.boolean(section, 'enabled');
+  return {
+    key: { name },
+    ttlThreshold: reader.number(section, 'ttl_threshold') ?? PLAIN_INTERFACE.ttlThreshold,
+    ...(isEnabled === undefined ? {} : { enabled: isEnabled, _enabled: 'enabled' as const }),
+    querier: reader.boolean(section, 'querier') ?? false,
+    mrdisc: reader.boolean(section, 'mrdisc') ?? false,
+    boundaries: reader.texts(section, 'boundaries'),
   };
 }
 

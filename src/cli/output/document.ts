@@ -1,6 +1,7 @@
 // The API's messages as documents for JSON and YAML: snake_case, the model's words, the same keys always. Pure.
 import type { Counters__Output } from '../../api/generated/mcroute/v1/Counters.js';
 import type { Entry__Output } from '../../api/generated/mcroute/v1/Entry.js';
+import type { Interface__Output } from '../../api/generated/mcroute/v1/Interface.js';
 import type { Oif__Output } from '../../api/generated/mcroute/v1/Oif.js';
 import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.js';
 import type { ResourceKey__Output } from '../../api/generated/mcroute/v1/ResourceKey.js';
@@ -44,10 +45,15 @@ export function resourceDocument(resource: Resource__Output | null): Document {
     return { ...keyDocument({ membership: resource.membership.key }), label: resource.membership.label };
   }
   if (resource?.interface) {
-    const { key, ttlThreshold } = resource.interface;
-    return { ...keyDocument({ interface: key }), ttl_threshold: ttlThreshold };
+    return { ...keyDocument({ interface: resource.interface.key }), ...settingsDocument(resource.interface) };
   }
   return keyDocument({});
+}
+
+export function settingsDocument(settings: Omit<Interface__Output, 'key'>): Document {
+  const { ttlThreshold, querier, mrdisc, boundaries } = settings;
+  const enabled = settings._enabled === undefined ? null : (settings.enabled ?? null);
+  return { ttl_threshold: ttlThreshold, enabled, querier, mrdisc, boundaries };
 }
 
 export function keyDocument(key: ResourceKey__Output): Document {

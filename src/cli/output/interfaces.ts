@@ -1,19 +1,36 @@
 // `show interfaces`: the host's interfaces and how the table uses them. Pure.
+import type { Interface__Output } from '../../api/generated/mcroute/v1/Interface.js';
 import type { InterfaceStatus__Output } from '../../api/generated/mcroute/v1/InterfaceStatus.js';
-import { type Document, warningsDocument } from './document.js';
+import { type Document, settingsDocument, warningsDocument } from './document.js';
+import { mrdiscDocument, mrdiscText, querierDocument, querierText } from './link-protocols.js';
 import type { ListView } from './list.js';
-import { warningsText } from './text.js';
+import { settingsText, warningsText } from './text.js';
 
-/** What an owner wants of an interface. */
+/** What owners want of an interface. */
 export interface InterfaceWish {
-  readonly ttlThreshold: number;
+  readonly settings: Interface__Output;
   readonly owners: readonly string[];
 }
 
-/** An interface with the wishes for it, which only the longer formats show. */
+/** An interface with the wishes for it. */
 export interface InterfaceRow {
   readonly status: InterfaceStatus__Output;
   readonly wishes: readonly InterfaceWish[];
+}
+
+/** The interfaces that the agent tells of, then those that are only wished for. */
+export function interfaceRows(
+  interfaces: readonly InterfaceStatus__Output[],
+  wishes: readonly InterfaceWish[],
+): InterfaceRow[] {
+  const rows = new Map(interfaces.map((status) => [status.name, { status, wishes: new Array<InterfaceWish>() }]));
+  for (const wish of wishes) {
+    const name = wish.settings.key?.name ?? '';
+    const row = rows.get(name) ?? { status: absentInterface(name), wishes: [] };
+    row.wishes.push(wish);
+    rows.set(name, row);
+  }
+  return [...rows.values()];
 }
 
 export const interfacesView: ListView<InterfaceRow> = {
@@ -28,9 +45,11 @@ export const interfacesView: ListView<InterfaceRow> = {
     { title: 'MASTER', cell: ({ status }) => status.master },
     { title: 'KIND', cell: ({ status }) => status.kind },
   ],
-  wideColumns: [
-    { title: 'TTL-THRESHOLD', cell: ({ wishes }) => wishes.map(wishText).join(' ') },
-    { title: 'WARNINGS', cell: ({ status }) => warningsText(status.warnings) },
+  wideColumns: [{ title: 'WARNINGS', cell: ({ status }) => warningsText(status.warnings) }],
+  details: ({ status, wishes }) => [
+    ...wishes.map(({ settings, owners }) => `settings: ${settingsText(settings)} (${owners.join(',')})`),
+    ...status.queriers.map((querier) => `querier: ${querierText(querier)}`),
+    ...status.mrdisc.map((mrdisc) => `mrdisc: ${mrdiscText(mrdisc)}`),
   ],
   document: interfaceDocument,
 };
@@ -47,8 +66,27 @@ function interfaceDocument({ status, wishes }: InterfaceRow): Document {
     master: status.master === '' ? null : status.master,
     kind: status.kind === '' ? null : status.kind,
     mtu: status.mtu,
-    ttl_thresholds: wishes.map(({ ttlThreshold, owners }) => ({ ttl_threshold: ttlThreshold, owners })),
+    settings: wishes.map(({ settings, owners }) => ({ ...settingsDocument(settings), owners })),
+    queriers: status.queriers.map(querierDocument),
+    mrdisc: status.mrdisc.map(mrdiscDocument),
     warnings: warningsDocument(status.warnings),
+  };
+}
+
+/** An interface of which the agent has nothing to tell: it is not there, and no rule or join waits for it. */
+function absentInterface(name: string): InterfaceStatus__Output {
+  return {
+    name,
+    ifindex: 0,
+    up: false,
+    carrier: false,
+    multicast: false,
+    master: '',
+    kind: '',
+    mtu: 0,
+    warnings: [],
+    queriers: [],
+    mrdisc: [],
   };
 }
 
@@ -70,8 +108,4 @@ function flagsText(status: InterfaceStatus__Output): string {
   if (status.up && !status.carrier) flags.push('no-carrier');
   if (!status.multicast) flags.push('no-multicast');
   return flags.join(',');
-}
-
-function wishText({ ttlThreshold, owners }: InterfaceWish): string {
-  return `${ttlThreshold} (${owners.join(',')})`;
 }

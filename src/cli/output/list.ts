@@ -31,6 +31,8 @@ export interface ListView<Row> {
   readonly columns: readonly Column<Row>[];
   /** Columns that only `wide` has, after the others. */
   readonly wideColumns: readonly Column<Row>[];
+  /** Lines below a row, for what few rows have and no column would hold. */
+  readonly details?: (row: Row) => readonly string[];
   readonly document: (row: Row) => Document;
 }
 
@@ -50,9 +52,9 @@ export function renderList<Row>(
 ): AsyncGenerator<string> {
   switch (format) {
     case 'table':
-      return renderTable(view.columns, rowsOf(pages), hasColour);
+      return renderTable(view, view.columns, rowsOf(pages), hasColour);
     case 'wide':
-      return renderTable([...view.columns, ...view.wideColumns], rowsOf(pages), hasColour);
+      return renderTable(view, [...view.columns, ...view.wideColumns], rowsOf(pages), hasColour);
     case 'json':
       return renderJson(view, pages);
     case 'yaml':
@@ -79,31 +81,50 @@ async function* rowsOf<Row>(pages: AsyncIterable<Page<Row>>): AsyncGenerator<Row
   for await (const page of pages) yield* page.rows;
 }
 
+/** A row as text: its cells, and the lines below it. */
+interface Line {
+  readonly cells: readonly string[];
+  readonly details: readonly string[];
+}
+
 async function* renderTable<Row>(
+  view: ListView<Row>,
   columns: readonly Column<Row>[],
   rows: AsyncIterable<Row>,
   hasColour: boolean,
 ): AsyncGenerator<string> {
   let widths: number[] | undefined;
-  let measured: string[][] = [];
+  let measured: Line[] = [];
   const titles = columns.map(({ title }) => title);
   const begin = function* (): Generator<string> {
     widths = columns.map((_, index) =>
-      Math.max(...[titles, ...measured].map((cells) => textWidth(cells[index] ?? ''))),
+      Math.max(...[titles, ...measured.map(({ cells }) => cells)].map((cells) => textWidth(cells[index] ?? ''))),
     );
     yield joinCells(columns, titles, widths, false);
-    for (const cells of measured) yield joinCells(columns, cells, widths, hasColour);
+    for (const line of measured) yield lineText(columns, line, widths, hasColour);
     measured = [];
   };
   for await (const row of rows) {
-    const cells = columns.map(({ cell }) => printable(cell(row)) || '-');
+    const line = {
+      cells: columns.map(({ cell }) => printable(cell(row)) || '-'),
+      details: view.details?.(row).map(printable) ?? [],
+    };
     if (widths !== undefined) {
-      yield joinCells(columns, cells, widths, hasColour);
-    } else if (measured.push(cells) === MEASURED_ROWS) {
+      yield lineText(columns, line, widths, hasColour);
+    } else if (measured.push(line) === MEASURED_ROWS) {
       yield* begin();
     }
   }
   if (widths === undefined) yield* begin();
+}
+
+function lineText<Row>(
+  columns: readonly Column<Row>[],
+  { cells, details }: Line,
+  widths: readonly number[],
+  hasColour: boolean,
+): string {
+  return joinCells(columns, cells, widths, hasColour) + details.map((text) => `  ${text}\n`).join('');
 }
 
 function joinCells<Row>(

@@ -4,6 +4,7 @@ import type { Membership__Output } from '../../api/generated/mcroute/v1/Membersh
 import type { Mroute__Output } from '../../api/generated/mcroute/v1/Mroute.js';
 import type { Oif__Output } from '../../api/generated/mcroute/v1/Oif.js';
 import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.js';
+import { PLAIN_INTERFACE } from '../../model/interface.js';
 import type { Value } from './document.js';
 import { yamlText } from './list.js';
 
@@ -39,8 +40,16 @@ function joinValue({ key, label }: Membership__Output): Value {
   };
 }
 
-function interfaceValue({ key, ttlThreshold }: Interface__Output): Value {
-  return { name: key?.name ?? '', ttl_threshold: ttlThreshold };
+function interfaceValue(settings: Interface__Output): Value {
+  const { key, ttlThreshold, querier, mrdisc, boundaries } = settings;
+  return {
+    name: key?.name ?? '',
+    ...(ttlThreshold !== PLAIN_INTERFACE.ttlThreshold && { ttl_threshold: ttlThreshold }),
+    ...(settings._enabled !== undefined && { enabled: settings.enabled ?? false }),
+    ...(querier && { querier }),
+    ...(mrdisc && { mrdisc }),
+    ...(boundaries.length > 0 && { boundaries }),
+  };
 }
 
 function oifValue(oif: Oif__Output): Value {

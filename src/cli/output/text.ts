@@ -1,5 +1,6 @@
 // Pieces of text that several outputs share. Pure.
 import type { Entry__Output } from '../../api/generated/mcroute/v1/Entry.js';
+import type { Interface__Output } from '../../api/generated/mcroute/v1/Interface.js';
 import type { Missing__Output } from '../../api/generated/mcroute/v1/Missing.js';
 import type { Mroute__Output } from '../../api/generated/mcroute/v1/Mroute.js';
 import type { Oif__Output } from '../../api/generated/mcroute/v1/Oif.js';
@@ -28,7 +29,7 @@ export function oifText(oif: Oif__Output): string {
   return oif._ttlThreshold === undefined ? oif.interface : `${oif.interface}@${oif.ttlThreshold ?? 0}`;
 }
 
-/** A resource in a line: `route (S, G) iif -> oifs`, `join (S, G) interface`, `interface NAME ttl-threshold N`. */
+/** A resource in a line: `route (S, G) iif -> oifs`, `join (S, G) interface`, `interface NAME ttl-threshold N ...`. */
 export function resourceText(resource: Resource__Output | null): string {
   if (resource?.mroute) {
     const { key, except, label } = resource.mroute;
@@ -42,10 +43,19 @@ export function resourceText(resource: Resource__Output | null): string {
     return `${keyText({ membership: key })}${label === '' ? '' : ` label ${JSON.stringify(label)}`}`;
   }
   if (resource?.interface) {
-    const { key, ttlThreshold } = resource.interface;
-    return `${keyText({ interface: key })} ttl-threshold ${ttlThreshold}`;
+    return `${keyText({ interface: resource.interface.key })} ${settingsText(resource.interface)}`;
   }
   return '(of a kind this mcctl does not know)';
+}
+
+/** `ttl-threshold N [enabled|disabled] [querier] [mrdisc] [boundary GROUP]...`. */
+export function settingsText(settings: Omit<Interface__Output, 'key'>): string {
+  const words = ['ttl-threshold', String(settings.ttlThreshold)];
+  if (settings._enabled !== undefined) words.push(settings.enabled === true ? 'enabled' : 'disabled');
+  if (settings.querier) words.push('querier');
+  if (settings.mrdisc) words.push('mrdisc');
+  for (const group of settings.boundaries) words.push('boundary', group);
+  return words.join(' ');
 }
 
 /** What identifies a resource, in a line. */

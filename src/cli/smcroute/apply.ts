@@ -1,17 +1,19 @@
 // Commands that change the table, many in one call, each with a result of its own.
 import type { ApplyResponse__Output } from '../../api/generated/mcroute/v1/ApplyResponse.js';
 import type { Change } from '../../api/generated/mcroute/v1/Change.js';
+import type { GetCapabilitiesResponse__Output } from '../../api/generated/mcroute/v1/GetCapabilitiesResponse.js';
 import type { InterfaceStatus__Output } from '../../api/generated/mcroute/v1/InterfaceStatus.js';
 import type { ListInterfacesResponse__Output } from '../../api/generated/mcroute/v1/ListInterfacesResponse.js';
 import type { RoutingServiceClient } from '../../api/generated/mcroute/v1/RoutingService.js';
 import { ApiError, type Reason, fromStatusMessage } from '../../api/status.js';
 import { formatPrefix } from '../../model/address.js';
 import { isWildcard } from '../../model/interface.js';
+import { COMMAND_OWNER } from '../../model/owner.js';
 import type { Channel } from '../channel.js';
 import { type Plan, type Present, isBlind, planCommands } from './changes.js';
 import type { ChangeCommand } from './command.js';
 import { linesOf } from './errors.js';
-import { Held, OWNER } from './held.js';
+import { Held } from './held.js';
 
 /** The daemon at the socket. */
 export type Daemon = Channel<RoutingServiceClient>;
@@ -24,16 +26,18 @@ export const COMMANDS_PER_APPLY = 10_000;
  * that the kernel has. A command that fails does not keep the others from being done.
  */
 export async function applyCommands(daemon: Daemon, commands: readonly ChangeCommand[]): Promise<string[][]> {
-  const plans = planCommands(commands, await readPresent(daemon, commands));
+  const present = await readPresent(daemon, commands);
+  const { owner } = present.held;
+  const plans = planCommands(commands, present);
   try {
-    return await applyPlans(daemon, plans);
+    return await applyPlans(daemon, owner, plans);
   } catch (error) {
     if (!isOfAChange(error)) throw error;
     if (plans.length === 1) return [linesOf(error)];
   }
   // An Apply takes all or nothing, and its error names one change at most.
   const failures: string[][] = [];
-  for (const plan of plans) failures.push(await applyAlone(daemon, plan));
+  for (const plan of plans) failures.push(await applyAlone(daemon, owner, plan));
   return failures;
 }
 
@@ -44,23 +48,23 @@ function isOfAChange(error: unknown): boolean {
   return error instanceof ApiError && REASONS_OF_A_CHANGE.has(error.reason);
 }
 
-async function applyAlone(daemon: Daemon, plan: Plan): Promise<string[]> {
+async function applyAlone(daemon: Daemon, owner: string, plan: Plan): Promise<string[]> {
   try {
-    return (await applyPlans(daemon, [plan])).flat();
+    return (await applyPlans(daemon, owner, [plan])).flat();
   } catch (error) {
     if (!isOfAChange(error)) throw error;
     return linesOf(error);
   }
 }
 
-async function applyPlans(daemon: Daemon, plans: readonly Plan[]): Promise<string[][]> {
+async function applyPlans(daemon: Daemon, owner: string, plans: readonly Plan[]): Promise<string[][]> {
   const changes: Change[] = plans.flatMap((plan, id) =>
     plan.kind === 'changes' ? plan.changes.map((change): Change => ({ ...change, id })) : [],
   );
   const failures = plans.map((plan) => (plan.kind === 'refused' ? [plan.text] : []));
   if (changes.length === 0) return failures;
   const { results } = await daemon.ask<ApplyResponse__Output>((client, options, callback) =>
-    client.apply({ owner: OWNER, changes }, options, callback),
+    client.apply({ owner, changes }, options, callback),
   );
   for (const { id, entry } of results) {
     if (entry?.state === 'STATE_FAILED') failures[Number(id)]?.push(failureText(entry.error));
@@ -72,8 +76,16 @@ function failureText(error: Parameters<typeof fromStatusMessage>[0] | null): str
   return error === null ? 'the kernel has refused it' : fromStatusMessage(error).message;
 }
 
+/** Whose resources commands change; an agent that does not say it is of an earlier version. */
+async function readOwner(daemon: Daemon): Promise<string> {
+  const { commandOwner } = await daemon.ask<GetCapabilitiesResponse__Output>((client, options, callback) =>
+    client.getCapabilities({}, options, callback),
+  );
+  return commandOwner === '' ? COMMAND_OWNER : commandOwner;
+}
+
 async function readPresent(daemon: Daemon, commands: readonly ChangeCommand[]): Promise<Present> {
-  const held = new Held();
+  const held = new Held(await readOwner(daemon));
   if (commands.every(isBlind)) return { held, interfaces: [] };
   const [only] = commands;
   const group = commands.length === 1 && only !== undefined ? formatPrefix(only.flow.group) : '';

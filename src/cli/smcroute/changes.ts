@@ -5,7 +5,7 @@ import { type Prefix, formatPrefix, isAny } from '../../model/address.js';
 import { isWildcard, matchesInterface } from '../../model/interface.js';
 import { CONFIG_OWNER } from '../../model/owner.js';
 import { type ChangeCommand, type Flow, flowText } from './command.js';
-import { type Held, OWNER } from './held.js';
+import type { Held } from './held.js';
 
 /** What a command comes to: changes, or the reason why it cannot be. */
 export type Plan =
@@ -63,7 +63,7 @@ function planRemoveOifs(flow: Flow, names: readonly string[], held: Held): Plan 
     const wildcard = [...own].find((pattern) => isWildcard(pattern) && matchesInterface(pattern, name));
     if (wildcard !== undefined) return refused(`${flowText(flow)} has ${name} by the wildcard ${wildcard}`);
     const [owner] = held.others(key).find(([, oifs]) => oifs.has(name)) ?? [];
-    if (owner !== undefined) return refused(`${name} of route ${flowText(flow)} is ${ownerText(owner)}`);
+    if (owner !== undefined) return refused(`${name} of route ${flowText(flow)} is ${ownerText(owner, held)}`);
   }
   const gone = names.filter((name) => own.has(name));
   if (gone.length === 0) return changes();
@@ -92,7 +92,7 @@ function planMembership(kind: 'join' | 'leave', flow: Flow, { held, interfaces }
   const own = keys.filter((key) => held.own(key) !== undefined);
   if (own.length === 0) {
     const [owner] = keys.flatMap((key) => held.others(key))[0] ?? [];
-    const why = owner === undefined ? '' : `: it is ${ownerText(owner)}`;
+    const why = owner === undefined ? '' : `: it is ${ownerText(owner, held)}`;
     return refused(`No group ${flowText(flow)} on ${flow.interface} to leave${why}`);
   }
   for (const key of own) held.setOwn(key, undefined);
@@ -110,14 +110,14 @@ function isOfFile(held: Held, key: Parameters<Held['others']>[0]): boolean {
 
 function noRouteText(flow: Flow, held: Held): string {
   const [owner] = held.others(mrouteKey(flow))[0] ?? [];
-  const why = owner === undefined ? '' : `: it is ${ownerText(owner)}`;
+  const why = owner === undefined ? '' : `: it is ${ownerText(owner, held)}`;
   return `No route ${flowText(flow)} from ${flow.interface} to remove${why}`;
 }
 
-function ownerText(owner: string): string {
+function ownerText(owner: string, held: Held): string {
   return owner === CONFIG_OWNER
     ? 'in the configuration file: change that and reload'
-    : `of owner '${owner}', not '${OWNER}'`;
+    : `of owner '${owner}', not '${held.owner}'`;
 }
 
 function changes(...list: readonly Change[]): Plan {

@@ -3,9 +3,6 @@ import type { Entry__Output } from '../../api/generated/mcroute/v1/Entry.js';
 import type { MembershipKey__Output } from '../../api/generated/mcroute/v1/MembershipKey.js';
 import type { MrouteKey__Output } from '../../api/generated/mcroute/v1/MrouteKey.js';
 
-/** Whose resources smcroutectl changes. */
-export const OWNER = 'cli';
-
 /** Oifs that each owner wants of a rule; an owner of a membership has none. */
 type Wishes = ReadonlyMap<string, ReadonlySet<string>>;
 
@@ -13,7 +10,13 @@ const NOBODY: Wishes = new Map();
 
 /** The wishes for rules and memberships, by their keys. */
 export class Held {
+  /** Whose resources the commands change: what is "our own" here. */
+  readonly owner: string;
   readonly #wishes = new Map<string, Wishes>();
+
+  constructor(owner: string) {
+    this.owner = owner;
+  }
 
   /** Notes an entry as the agent lists it. */
   note({ resource, owners }: Entry__Output): void {
@@ -25,17 +28,17 @@ export class Held {
 
   /** Oifs of our own rule; none for a membership; undefined if we want nothing of that key. */
   own(key: Key): ReadonlySet<string> | undefined {
-    return this.#of(key).get(OWNER);
+    return this.#of(key).get(this.owner);
   }
 
   /** Other owners who want something of that key, with their oifs. */
   others(key: Key): (readonly [string, ReadonlySet<string>])[] {
-    return [...this.#of(key)].filter(([owner]) => owner !== OWNER);
+    return [...this.#of(key)].filter(([owner]) => owner !== this.owner);
   }
 
   /** Sets what we want of a key; undefined takes it away. */
   setOwn(key: Key, oifs: Iterable<string> | undefined): void {
-    this.#set(key, OWNER, oifs);
+    this.#set(key, this.owner, oifs);
   }
 
   #of(key: Key): Wishes {
