@@ -9,7 +9,7 @@ namespace mcroute {
 
 namespace {
 
-constexpr std::size_t kGroupHeaderWords = 3 + kAddressWords;
+constexpr std::size_t kGroupHeaderWords = 4 + kAddressWords;
 constexpr std::size_t kRuleHeaderWords = 4 + kAddressWords + kTtlWords;
 constexpr std::size_t kExceptWords = 1 + kAddressWords;
 constexpr std::uint32_t kDenyFlag = 1;
@@ -126,14 +126,29 @@ class Collector {
 
   void setUpcallIifs(std::uint32_t iifs) { answer_.upcallIifs = iifs; }
 
+  void bar(std::uint32_t vifs) { barredVifs_ |= vifs; }
+
   Answer take() {
-    answer_.forwardingIifs &= ~deniedIifs_;
+    answer_.forwardingIifs &= ~(deniedIifs_ | barredVifs_);
+    if (barredVifs_ != 0) takeBarredOifs();
     return answer_;
   }
 
  private:
+  void takeBarredOifs() {
+    for (std::uint32_t iifs = answer_.forwardingIifs; iifs != 0; iifs &= iifs - 1) {
+      Ttls& oifs = answer_.oifs[static_cast<std::size_t>(std::countr_zero(iifs))];
+      for (unsigned vif = 0; vif < kVifLimit; ++vif) {
+        if ((barredVifs_ >> vif & 1) != 0) oifs[vif] = 0;
+      }
+      // The lowest bit of what is left is that of this iif.
+      if (!hasOifs(oifs)) answer_.forwardingIifs &= ~(iifs & -iifs);
+    }
+  }
+
   Answer answer_;
   std::uint32_t deniedIifs_ = 0;
+  std::uint32_t barredVifs_ = 0;
 };
 
 }  // namespace
@@ -147,10 +162,12 @@ std::vector<GroupChange> parseGroupChanges(Family family, std::span<const std::u
     GroupChange& change = changes.emplace_back();
     change.group = readPrefix(reader);
     const std::uint32_t upcallIifs = reader.word();
+    const std::uint32_t barredVifs = reader.word();
     const std::size_t rules = reader.count(kRuleHeaderWords);
-    if (rules == 0) continue;
+    if (rules == 0 && barredVifs == 0) continue;
     auto group = std::make_unique<GroupRules>();
     group->upcallIifs = upcallIifs;
+    group->barredVifs = barredVifs;
     group->rules.reserve(rules);
     for (std::size_t at = 0; at < rules; ++at) group->rules.push_back(readRule(reader));
     indexRules(*group);
@@ -181,6 +198,7 @@ Answer UpcallRules::answer(const FlowKey& key) const {
     const Groups& groups = shardOf(prefix);
     const auto found = groups.find(prefix);
     if (found == groups.end()) continue;
+    collector.bar(found->second->barredVifs);
     collector.addMatching(*found->second, key.source);
     if (length == addressLength(family_)) collector.setUpcallIifs(found->second->upcallIifs);
   }

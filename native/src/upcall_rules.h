@@ -24,8 +24,8 @@ struct UpcallRule {
   std::vector<Prefix> excepts;
 };
 
-/// The rules with exactly one group prefix, ordered by source length and source, so that a source is found by one
-/// binary search per length in use whatever their number.
+/// What holds for exactly one group prefix. The rules are ordered by source length and source, so that a source is
+/// found by one binary search per length in use whatever their number.
 struct GroupRules {
   /// Rules [begin, end) have sources of this length.
   struct Span {
@@ -34,11 +34,13 @@ struct GroupRules {
     std::size_t end;
   };
   std::uint32_t upcallIifs = 0;
+  /// Vifs where packets of these groups neither enter nor leave, whatever rules of any prefix say.
+  std::uint32_t barredVifs = 0;
   std::vector<UpcallRule> rules;
   std::vector<Span> spans;
 };
 
-/// A record of `UpcallThread.setRules`; no rules at all where the prefix is to be forgotten.
+/// A record of `UpcallThread.setRules`; null where the prefix is to be forgotten.
 struct GroupChange {
   Prefix group;
   std::unique_ptr<const GroupRules> rules;
@@ -55,9 +57,9 @@ std::vector<GroupChange> parseGroupChanges(Family family, std::span<const std::u
 
 /// What the rules say about one (S,G) on every iif.
 struct Answer {
-  /// The oifs of the rules of each iif, whether or not a deny rule takes them away.
+  /// The oifs of the rules of each iif, whether or not its packets are forwarded.
   std::array<Ttls, kVifLimit> oifs{};
-  /// Iifs with oifs and without a deny rule: those whose packets are forwarded.
+  /// Iifs with oifs that are not barred themselves and have no deny rule: those whose packets are forwarded.
   std::uint32_t forwardingIifs = 0;
   /// Iifs whose flows of this group are answered by (S,G) entries; all where no exact group says otherwise.
   std::uint32_t upcallIifs = ~std::uint32_t{0};

@@ -38,7 +38,7 @@ export const PAIRS_PER_MEMBERSHIP_MAX = 65_536;
 export const MESSAGE_MAX = 16 * 1024 * 1024;
 
 /**
- * Elements (resources, keys, oifs, excepts) of one message of the API, however nested. A change with eight oifs has
+ * Elements (resources, keys, oifs, excepts, boundaries) of one message of the API, however nested. A change with eight oifs has
  * twelve; decoding an element costs some microseconds and a hundred bytes or two.
  */
 export const ELEMENTS_MAX = 1_200_000;

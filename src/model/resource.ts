@@ -15,11 +15,7 @@ export type State = 'pending' | 'programmed' | 'partial' | 'failed';
 /** Something that a resource waits for. */
 export interface Missing {
   readonly reason:
-    | 'INTERFACE_NOT_FOUND'
-    | 'NO_INTERFACE_MATCHES'
-    | 'INTERFACE_DISABLED'
-    | 'VIF_LIMIT'
-    | 'FAMILY_UNAVAILABLE';
+    'INTERFACE_NOT_FOUND' | 'NO_INTERFACE_MATCHES' | 'INTERFACE_DISABLED' | 'VIF_LIMIT' | 'FAMILY_UNAVAILABLE';
   /** Name or wildcard of the interface, as the resource has it. */
   readonly interface: string;
 }
@@ -39,7 +35,8 @@ export type WarningCode =
   | 'RP_FILTER'
   | 'NO_MULTICAST_FLAG'
   | 'IPV6_DISABLED'
-  | 'IIF_CONFLICT';
+  | 'IIF_CONFLICT'
+  | 'BOUNDARY';
 
 /** How packets of a rule are recognised, and why so. */
 export interface Programming {

@@ -313,9 +313,14 @@ export interface TestRule {
 }
 
 /** A record of `setRules`. */
-export function groupRecord(group: string, rules: readonly TestRule[], upcallIifs = 0xffff_ffff): readonly number[] {
+export function groupRecord(
+  group: string,
+  rules: readonly TestRule[],
+  upcallIifs = 0xffff_ffff,
+  barredVifs = 0,
+): readonly number[] {
   const isIpv6 = group.includes(':');
-  const words = [...prefixWords(group), upcallIifs, rules.length];
+  const words = [...prefixWords(group), upcallIifs, barredVifs, rules.length];
   for (const rule of rules) {
     const except = rule.except ?? [];
     words.push(rule.iif, rule.deny === true ? 1 : 0, ...prefixWords(rule.source ?? NETS[isIpv6 ? 6 : 4].any));

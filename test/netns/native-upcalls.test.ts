@@ -37,6 +37,9 @@ interface Case {
   /** Rules of a prefix that holds the group. */
   readonly prefixRules?: readonly TestRule[];
   readonly upcallIifs?: number;
+  /** Vifs with a boundary of the group, and of the prefix. */
+  readonly barredVifs?: number;
+  readonly prefixBarredVifs?: number;
   readonly kind?: ReadEvent['kind'];
   readonly parent: number;
   readonly oifs: Oifs;
@@ -131,6 +134,49 @@ function cases(family: NativeFamily): readonly Case[] {
       parent: 1,
       oifs: { 2: 1 },
     },
+    {
+      promise: 'lets nothing in where the group has a boundary, though rules of a prefix would',
+      rules: [],
+      prefixRules: [{ iif: 0, oifs: { 1: 1 } }],
+      barredVifs: 0b1,
+      parent: 0,
+      oifs: {},
+    },
+    {
+      promise: 'lets nothing out where the group has a boundary, though rules of a prefix would',
+      rules: [],
+      prefixRules: [{ iif: 0, oifs: { 1: 1, 2: 1, 31: 1 } }],
+      barredVifs: 0x8000_0002,
+      parent: 0,
+      oifs: { 2: 1 },
+    },
+    {
+      promise: 'keeps to the boundaries of a prefix where an exact group has the rules',
+      rules: [{ iif: 0, oifs: { 1: 1, 2: 1 } }],
+      prefixBarredVifs: 0b10,
+      parent: 0,
+      oifs: { 2: 1 },
+    },
+    {
+      promise: 'keeps to the boundaries of the group and of the prefix together',
+      rules: [{ iif: 0, oifs: { 1: 1 } }],
+      prefixRules: [{ iif: 0, oifs: { 2: 1 } }],
+      barredVifs: 0b10,
+      prefixBarredVifs: 0b100,
+      parent: 0,
+      oifs: {},
+    },
+    {
+      promise: 'takes an iif whose oifs all have a boundary for one that forwards nothing',
+      rules: [
+        { iif: 1, oifs: { 3: 1 } },
+        { iif: 2, oifs: { 1: 1, 3: 1 } },
+      ],
+      barredVifs: 0b1000,
+      upcallIifs: 0,
+      parent: 2,
+      oifs: { 1: 1 },
+    },
   ];
 }
 
@@ -151,13 +197,13 @@ for (const family of FAMILIES) {
       socket.close();
     });
 
-    for (const { promise, rules, prefixRules, upcallIifs, kind, parent, oifs } of cases(family)) {
+    for (const { promise, kind, parent, oifs, ...told } of cases(family)) {
       it(promise, async () => {
         const group = nextGroup();
         using responder = new Responder(socket);
         responder.setRules(
-          groupRecord(net.groups, prefixRules ?? []),
-          groupRecord(`${group}${net.hostLength}`, rules, upcallIifs ?? ALL),
+          groupRecord(net.groups, told.prefixRules ?? [], ALL, told.prefixBarredVifs),
+          groupRecord(`${group}${net.hostLength}`, told.rules, told.upcallIifs ?? ALL, told.barredVifs),
         );
         await router.host(0).send(source, group, 'asks');
         const expected = { kind: kind ?? 'learned', family, source, group, parent, arrival: 0, oifs };
@@ -203,6 +249,22 @@ for (const family of FAMILIES) {
       assert.deepEqual((await responder.event(1)).oifs, {});
     });
 
+    it('answers by a boundary once it is set, until it is forgotten', async () => {
+      using responder = new Responder(socket);
+      responder.setRules(groupRecord(net.groups, [{ iif: 0, oifs: { 1: 1, 2: 1 } }]));
+      const ask = async (events: number) => {
+        await router.host(0).send(source, nextGroup(), 'asks');
+        return (await responder.event(events)).oifs;
+      };
+      const wide = family === 4 ? '224.0.0.0/4' : 'ff00::/8';
+      responder.setRules(groupRecord(wide, [], ALL, 0b10));
+      assert.deepEqual(await ask(0), { 2: 1 });
+      responder.setRules(groupRecord(wide, [], ALL, 0b1));
+      assert.deepEqual(await ask(1), {});
+      responder.setRules(groupRecord(wide, []));
+      assert.deepEqual(await ask(2), { 1: 1, 2: 1 });
+    });
+
     it('follows a source that moves to another iif', async () => {
       const group = nextGroup();
       const roamer = net.source(0, 9);
@@ -227,6 +289,29 @@ for (const family of FAMILIES) {
       assert.deepEqual(received, [`${group} before`, `${group} after`]);
       assert.equal(responder.thread.stats().wrongVif, 1n);
       assert.deepEqual(readEvents(responder.thread.learned(family)), [{ ...moved, kind: 'learned' }]);
+      socket.setWrongVifUpcalls(false);
+    });
+
+    it('does not follow a source to an iif with a boundary', async () => {
+      const group = nextGroup();
+      const roamer = net.source(0, 9);
+      socket.setWrongVifUpcalls(true);
+      using responder = new Responder(socket);
+      responder.setRules(
+        groupRecord(net.groups, [
+          { iif: 0, oifs: { 2: 1 } },
+          { iif: 1, oifs: { 2: 1 } },
+        ]),
+        groupRecord(`${group}${net.hostLength}`, [], ALL, 0b10),
+      );
+      await router.host(0).send(roamer, group, 'at home');
+      assert.equal((await responder.event(0)).parent, 0);
+      await router.host(1).send(roamer, group, 'astray');
+      // A flow after it: when it is answered, so is that.
+      await router.host(1).send(roamer, nextGroup(), 'behind it');
+      assert.deepEqual((await responder.event(1)).oifs, { 2: 1 });
+      assert.equal(responder.thread.stats().wrongVif, 1n);
+      assert.equal(readEvents(responder.thread.learned(family)).find((flow) => flow.group === group)?.parent, 0);
       socket.setWrongVifUpcalls(false);
     });
 
@@ -304,13 +389,13 @@ for (const family of FAMILIES) {
         ...good.map((_, length) => good.slice(0, length)).slice(1),
         [...good, 0],
         [...good, ...change(0, longest + 1)],
-        [...good, ...change(6, 2)],
-        [...good, ...change(6, ALL)],
-        [...good, ...change(7, 32)],
-        [...good, ...change(8, 2)],
-        [...good, ...change(9, longest + 1)],
-        [...good, ...change(22, ALL)],
-        [...good, ...change(23, longest + 1)],
+        [...good, ...change(7, 2)],
+        [...good, ...change(7, ALL)],
+        [...good, ...change(8, 32)],
+        [...good, ...change(9, 2)],
+        [...good, ...change(10, longest + 1)],
+        [...good, ...change(23, ALL)],
+        [...good, ...change(24, longest + 1)],
       ];
       for (const words of malformed) {
         assert.throws(

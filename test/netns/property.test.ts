@@ -16,6 +16,7 @@ import { type Mroute, formatMrouteKey, mrouteFamily } from '../../src/model/mrou
 import { MRULE_PRIORITY_DEFAULT } from '../../src/model/mrule.js';
 import type { Resource } from '../../src/model/resource.js';
 import { TEST_TABLE, mroute, testGroup } from '../support/fib-turns.js';
+import { conditionsOf } from '../support/interface-conditions.js';
 import { type OwnRouter, awaitEntry, openOwnKernel, openOwnRouter } from '../support/own-router.js';
 import { type PacketExchange, openPackets } from '../support/packets.js';
 import { GROUPS, INTERFACES } from '../support/rule-arbitraries.js';
@@ -229,12 +230,9 @@ class World {
         for (const rule of change.rules) wishes.set(formatMrouteKey(rule.key), rule);
         return;
       }
-      case 'threshold': {
-        const { interface: name, ttlThreshold } = change;
-        const settings: InterfaceSettings = { key: { kind: 'interface', name }, ttlThreshold };
-        this.#apply(change.owner, { action: 'put', resource: settings });
-        wishes.set(name, settings);
-      }
+      case 'interface':
+        this.#apply(change.owner, { action: 'put', resource: change.settings });
+        wishes.set(change.settings.key.name, change.settings);
     }
   }
 
@@ -273,14 +271,10 @@ class World {
 
   #ruleSet(): RuleSet {
     const wishes: Resource[] = [...this.#wishes.values()].flatMap((each) => [...each.values()]);
-    const ttlThresholds = new Map<string, number>();
-    for (const { key, ttlThreshold } of wishes.filter((wish) => 'ttlThreshold' in wish)) {
-      ttlThresholds.set(key.name, Math.max(ttlThreshold, ttlThresholds.get(key.name) ?? 1));
-    }
     return {
       rules: wishes.filter((wish) => 'oifs' in wish).filter(({ key }) => mrouteFamily(key) === this.#history.family),
       links: this.#table.kernel.listLinks(),
-      ttlThresholds,
+      conditions: conditionsOf(wishes.filter((wish) => 'ttlThreshold' in wish)),
       starG: this.#history.starG,
     };
   }

@@ -14,6 +14,7 @@ import type { Link } from '../../src/model/interface.js';
 import { VIF_LIMIT } from '../../src/model/limits.js';
 import type { Mrule } from '../../src/model/mrule.js';
 import type { KernelFailure } from '../../src/model/resource.js';
+import { barRules } from '../../src/agent/fib/boundaries.js';
 import { answers, decideMove, decideUpcall } from '../../src/agent/fib/upcall.js';
 import type {
   Counters,
@@ -23,6 +24,7 @@ import type {
   KernelEvent,
   KernelPort,
   LearnedFlow,
+  LinkAddress,
   MfcDumpEntry,
   Operation,
   UpcallEvent,
@@ -117,6 +119,7 @@ export class FakeKernel implements KernelPort {
   readonly #settings = new Map<string, number>();
   readonly #failures: { readonly op: Operation['op']; readonly code: string }[] = [];
   #mrules: Mrule[] = [];
+  #addresses: readonly LinkAddress[] = [];
   #upcalls: UpcallEvent[] = [];
   /** The upcall thread runs; it ends with its agent. */
   #isAnswering = true;
@@ -157,7 +160,7 @@ export class FakeKernel implements KernelPort {
   setUpcallRules(family: Family, groups: readonly UpcallGroup[]): void {
     const { upcallRules, unresolved } = this.#tableOf(family);
     for (const group of groups) {
-      if (group.rules.length === 0) upcallRules.delete(formatPrefix(group.group));
+      if (group.rules.length === 0 && group.barredVifs === 0) upcallRules.delete(formatPrefix(group.group));
       else upcallRules.set(formatPrefix(group.group), group);
     }
     for (const [key, { source, group, arrival, isRemembered }] of unresolved) {
@@ -224,6 +227,16 @@ export class FakeKernel implements KernelPort {
       const { packets, wrongIf } = entry;
       return { packets, bytes: packets * BigInt(PACKET_BYTES), wrongIf };
     });
+  }
+
+  listAddresses(): readonly LinkAddress[] {
+    return this.#addresses;
+  }
+
+  /** The interfaces have these addresses from now on. */
+  setAddresses(addresses: readonly LinkAddress[]): void {
+    this.#addresses = addresses;
+    this.#handler({ event: 'addresses' });
   }
 
   listLinks(): readonly Link[] {
@@ -497,7 +510,9 @@ export class FakeKernel implements KernelPort {
   #upcallRulesOf(group: Address): { rules: VifRule[]; upcallIifs: number } {
     const covering = [...this.#tableOf(group.family).upcallRules.values()].filter((each) => holds(each.group, group));
     const exact = covering.find((each) => isHost(each.group) && samePrefix(each.group, hostPrefix(group)));
-    return { rules: covering.flatMap(({ rules }) => rules), upcallIifs: exact?.upcallIifs ?? 0xffffffff };
+    const barredVifs = covering.reduce((vifs, each) => vifs | each.barredVifs, 0) >>> 0;
+    const rules = covering.flatMap((each) => each.rules);
+    return { rules: barRules(rules, barredVifs), upcallIifs: exact?.upcallIifs ?? 0xffffffff };
   }
 
   /** @returns a code if it is refused */

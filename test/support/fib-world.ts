@@ -2,14 +2,16 @@
 // steps that change all of them.
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { explain } from '../../src/agent/fib/explain.js';
+import { type InterfaceConditions, NO_CONDITIONS, explain } from '../../src/agent/fib/explain.js';
 import type { Fib, FibOptions } from '../../src/agent/fib/fib.js';
 import type { Operation } from '../../src/agent/kernel/port.js';
 import { type Address, type Family, formatAddress, sameAddress } from '../../src/model/address.js';
+import type { InterfaceSettings } from '../../src/model/interface.js';
 import type { Mroute } from '../../src/model/mroute.js';
 import { FakeKernel, fakeLink } from './fake-kernel.js';
 import { openFib, settle, settleLinks, testGroup, testSource } from './fib-turns.js';
-import { GROUPS, INTERFACES, SOURCES, families, mroutes } from './rule-arbitraries.js';
+import { conditionsOf } from './interface-conditions.js';
+import { GROUPS, INTERFACES, SOURCES, families, mroutes, settingsOf } from './rule-arbitraries.js';
 
 export function startLinks() {
   return INTERFACES.map((name, index) => fakeLink(index + 1, name));
@@ -25,9 +27,20 @@ export function packets(family: Family): Packet[] {
 
 export const TTL = 10;
 
-export function expected(rules: readonly Mroute[], kernel: FakeKernel, [iif, source, group]: Packet): string[] {
+/** Wishes, as the oracle takes them. */
+export interface Wished {
+  readonly rules: readonly Mroute[];
+  readonly conditions: InterfaceConditions;
+}
+
+/** Rules, while nobody says anything of interfaces. */
+export function only(rules: readonly Mroute[]): Wished {
+  return { rules, conditions: NO_CONDITIONS };
+}
+
+export function expected({ rules, conditions }: Wished, kernel: FakeKernel, [iif, source, group]: Packet): string[] {
   const ofFamily = rules.filter(({ key }) => key.group.address.family === group.family);
-  const found = explain(ofFamily, kernel.listLinks(), iif, source, group);
+  const found = explain(ofFamily, kernel.listLinks(), iif, source, group, conditions);
   if (found.outcome === 'dropped') return [];
   const links = new Map(kernel.listLinks().map((link) => [link.name, link]));
   const isIifUp = links.get(iif)?.isUp === true;
@@ -35,11 +48,11 @@ export function expected(rules: readonly Mroute[], kernel: FakeKernel, [iif, sou
   return leaving.map(([name]) => name).sort();
 }
 
-export function check(kernel: FakeKernel, rules: readonly Mroute[], packet: Packet, times: number): void {
+export function check(kernel: FakeKernel, wished: Wished, packet: Packet, times: number): void {
   const [iif, source, group] = packet;
   const text = `${formatAddress(source)} ${formatAddress(group)} on ${iif}`;
   for (let time = 1; time <= times; time++) {
-    assert.deepEqual(kernel.send(iif, source, group, TTL), expected(rules, kernel, packet), `${text}, packet ${time}`);
+    assert.deepEqual(kernel.send(iif, source, group, TTL), expected(wished, kernel, packet), `${text}, packet ${time}`);
   }
 }
 
@@ -50,20 +63,25 @@ export function forgetFlows(fib: Fib, kernel: FakeKernel, family: Family): void 
   settle(fib, kernel);
 }
 
-export function build(rules: readonly Mroute[], links = startLinks(), starG: 'kernel' | 'learn' = 'kernel') {
-  const kernel = new FakeKernel({ links });
-  const fib = openFib({ starG });
+export function build(
+  rules: readonly Mroute[],
+  settings: readonly InterfaceSettings[] = [],
+  options: Partial<FibOptions> = {},
+) {
+  const kernel = new FakeKernel({ links: startLinks() });
+  const fib = openFib(options);
   fib.setActualMrules(kernel.listMrules());
+  for (const [index, each] of settings.entries()) fib.setWish(`s${index}`, each);
   for (const [index, rule] of rules.entries()) fib.setWish(`w${index}`, rule);
   settleLinks(fib, kernel);
   return { kernel, fib };
 }
 
 /** Every source may use only one iif at a time: what is sent on another must be dropped or follow a move. */
-export function checkAll(fib: Fib, kernel: FakeKernel, rules: readonly Mroute[], family: Family): void {
+export function checkAll(fib: Fib, kernel: FakeKernel, wished: Wished, family: Family): void {
   forgetFlows(fib, kernel, family);
   for (const packet of packets(family)) {
-    check(kernel, rules, packet, 2);
+    check(kernel, wished, packet, 2);
     forgetFlows(fib, kernel, family);
   }
 }
@@ -71,6 +89,7 @@ export function checkAll(fib: Fib, kernel: FakeKernel, rules: readonly Mroute[],
 export type Step =
   | { readonly step: 'set'; readonly id: string; readonly rule: Mroute }
   | { readonly step: 'delete'; readonly id: string }
+  | { readonly step: 'set-interface' | 'unset-interface'; readonly owner: string; readonly settings: InterfaceSettings }
   | { readonly step: 'remove-link' | 'return-link' | 'flap-link'; readonly link: number }
   | { readonly step: 'rename-link'; readonly link: number; readonly name: string }
   | { readonly step: 'swap-links'; readonly link: number; readonly other: number }
@@ -94,6 +113,7 @@ export function steps(family: Family): fc.Arbitrary<Step> {
   return fc.oneof(
     { weight: 8, arbitrary: fc.record({ step: just('set'), id: ids, rule: mroutes(family) }) },
     { weight: 3, arbitrary: fc.record({ step: just('delete'), id: ids }) },
+    { weight: 3, arbitrary: settingSteps(family) },
     { weight: 3, arbitrary: fc.record({ step: fc.constantFrom('remove-link', 'return-link', 'flap-link'), link }) },
     { weight: 1, arbitrary: fc.record({ step: just('rename-link'), link, name: fc.constantFrom('eth7', 'away0') }) },
     { weight: 1, arbitrary: fc.record({ step: just('swap-links'), link, other: link }) },
@@ -102,6 +122,14 @@ export function steps(family: Family): fc.Arbitrary<Step> {
     { weight: 1, arbitrary: fc.record({ step: just('delete-proxy'), group: flow.group }) },
     { weight: 1, arbitrary: fc.record({ step: fc.constantFrom('lose-upcalls', 'expire') }) },
   );
+}
+
+function settingSteps(family: Family): fc.Arbitrary<Step> {
+  return fc.record({
+    step: fc.constantFrom('set-interface', 'set-interface', 'unset-interface'),
+    owner: fc.constantFrom('x', 'y'),
+    settings: settingsOf(family, [1, 20]),
+  });
 }
 
 /** What may happen while no agent runs: rules that were saved and not compiled yet, interfaces, packets. */
@@ -118,6 +146,8 @@ export class World {
   readonly kernel = new FakeKernel({ links: startLinks() });
   fib: Fib;
   readonly rules = new Map<string, Mroute>();
+  /** By wish. */
+  readonly settings = new Map<string, InterfaceSettings>();
   readonly family: Family;
   readonly #options: Partial<FibOptions>;
   #nextIfindex = 100;
@@ -128,6 +158,12 @@ export class World {
     this.fib = openFib(options);
     this.#listen();
     settleLinks(this.fib, this.kernel);
+  }
+
+  get wished(): Wished {
+    const { enablesInterfaces = true } = this.#options;
+    const names = enablesInterfaces ? [] : this.kernel.listLinks().map(({ name }) => name);
+    return { rules: [...this.rules.values()], conditions: conditionsOf(this.settings.values(), names) };
   }
 
   #listen(): void {
@@ -148,6 +184,7 @@ export class World {
     this.fib = openFib(this.#options);
     this.#listen();
     for (const [id, rule] of this.rules) this.fib.setWish(id, rule);
+    for (const [id, settings] of this.settings) this.fib.setWish(id, settings);
     const held = kernel.readHeldState();
     this.fib.adoptVifs(held, new Map(kernel.listLinks().map((link) => [link.ifindex, link])));
     this.fib.setActualMrules(kernel.listMrules());
@@ -168,6 +205,10 @@ export class World {
       case 'delete':
         this.rules.delete(step.id);
         fib.setWish(step.id, undefined);
+        return;
+      case 'set-interface':
+      case 'unset-interface':
+        this.#setInterface(step);
         return;
       case 'send':
         kernel.send(...step.packet, TTL);
@@ -201,6 +242,13 @@ export class World {
       case 'swap-links':
         this.#changeLink(step);
     }
+  }
+
+  #setInterface({ step, owner, settings }: Extract<Step, { readonly settings: InterfaceSettings }>): void {
+    const id = `${owner} ${settings.key.name}`;
+    if (step === 'set-interface') this.settings.set(id, settings);
+    else this.settings.delete(id);
+    this.fib.setWish(id, this.settings.get(id));
   }
 
   #isLearned(source: Address, group: Address): boolean {
@@ -258,18 +306,18 @@ export const histories = families.chain((family) =>
 /** The limit: a source with several iifs is served on one at a time, and followed when it moves. */
 export function checkWithFlows(world: World): void {
   const { kernel, fib, family } = world;
-  const rules = [...world.rules.values()];
+  const { wished } = world;
   const links = kernel.listLinks();
   for (const packet of packets(family)) {
     const [iif, source, group] = packet;
     const usable = links.filter(({ name }) => {
-      const found = explain(rules, links, name, source, group);
+      const found = explain(wished.rules, links, name, source, group, wished.conditions);
       return found.outcome === 'forwarded';
     });
     const isElsewhere =
       usable.length > 1 && usable.some(({ name }) => name === iif) && hasFlow(fib, family, source, group, iif);
     if (isElsewhere) kernel.send(iif, source, group, TTL);
-    check(kernel, rules, packet, 1);
+    check(kernel, wished, packet, 1);
     settle(fib, kernel);
   }
 }

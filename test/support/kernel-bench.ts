@@ -154,7 +154,7 @@ export function tableUnderTest(bench: KernelBench, family: Family, heard: Heard)
     },
     /** Replaces the rules of the group; `upcallIifs` as a bit set. */
     setUpcallRules: (rules: readonly VifRule[], upcallIifs = 0b111) => {
-      kernel.setUpcallRules(family, [{ group: hostPrefix(group), upcallIifs, rules }]);
+      kernel.setUpcallRules(family, [{ group: hostPrefix(group), upcallIifs, barredVifs: 0, rules }]);
     },
     /** What was learned since last asked. */
     learned: (): LearnedFlow[] => drain().flatMap((event) => (event.event === 'learned' ? [event.flow] : [])),

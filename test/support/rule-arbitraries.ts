@@ -6,11 +6,14 @@ import {
   type Family,
   type Prefix,
   anyPrefix,
+  canonicalPrefixes,
   hostPrefix,
   maskAddress,
 } from '../../src/model/address.js';
+import type { InterfaceSettings } from '../../src/model/interface.js';
 import type { Mroute } from '../../src/model/mroute.js';
 import { testGroup, testSource } from './fib-turns.js';
+import { interfaceSettings } from './interface-conditions.js';
 
 /** The interfaces that rules name; the wildcard `eth+` stands for all but the last. */
 export const INTERFACES = ['eth0', 'eth1', 'eth2', 'wan0'] as const;
@@ -44,6 +47,18 @@ export function mroutes(family: Family): fc.Arbitrary<Mroute> {
   });
 }
 
+/** Settings of an interface that change where packets of the family go. */
+export function settingsOf(family: Family, ttlThresholds: readonly number[]): fc.Arbitrary<InterfaceSettings> {
+  const settings = fc.record({
+    ttlThreshold: fc.constantFrom(...ttlThresholds),
+    isEnabled: fc.constantFrom(undefined, undefined, undefined, undefined, true, false),
+    boundaries: fc.array(boundaries(family), { maxLength: 2 }).map(canonicalPrefixes),
+  });
+  return fc
+    .tuple(fc.constantFrom<string>(...INTERFACES, 'away0'), settings)
+    .map(([name, differing]) => interfaceSettings(name, differing));
+}
+
 const patterns = fc.oneof(
   { weight: 6, arbitrary: fc.constantFrom<string>(...INTERFACES) },
   { weight: 1, arbitrary: fc.constantFrom('eth+', '+', 'away0') },
@@ -66,6 +81,11 @@ function groups(family: Family): fc.Arbitrary<Prefix> {
   const exact = fc.constantFrom(1, 2).map((n) => hostPrefix(testGroup(family, n)));
   const wide = fc.constantFrom(1, 2).map((bits) => prefixOf(testGroup(family, 2), bits));
   return fc.oneof({ weight: 5, arbitrary: exact }, { weight: 1, arbitrary: wide });
+}
+
+/** Like the groups of rules, and the group that is in no rule but by prefix. */
+function boundaries(family: Family): fc.Arbitrary<Prefix> {
+  return fc.oneof(groups(family), fc.constant(hostPrefix(testGroup(family, 3))));
 }
 
 function prefixOf(address: Address, hostBits: number): Prefix {

@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import type { StarG } from '../../src/agent/fib/star-g.js';
 import { type Family, formatAddress, formatPrefix } from '../../src/model/address.js';
+import type { InterfaceSettings } from '../../src/model/interface.js';
 import { type Mroute, formatMrouteKey } from '../../src/model/mroute.js';
 import { testGroup, testSource } from './fib-turns.js';
-import { GROUPS, INTERFACES, SOURCES, families, mroutes } from './rule-arbitraries.js';
+import { GROUPS, INTERFACES, SOURCES, families, mroutes, settingsOf } from './rule-arbitraries.js';
 import type { Arrival } from './upcall-model.js';
 
 /** Who wants the rules. */
@@ -19,7 +20,7 @@ export interface Packet extends Arrival {
 export type Step =
   | { readonly step: 'put' | 'delete'; readonly owner: string; readonly index: number; readonly rule: Mroute }
   | { readonly step: 'replace'; readonly owner: string; readonly rules: readonly Mroute[] }
-  | { readonly step: 'threshold'; readonly owner: string; readonly interface: string; readonly ttlThreshold: number };
+  | { readonly step: 'interface'; readonly owner: string; readonly settings: InterfaceSettings };
 
 /** Changes, then packets. */
 export interface Turn {
@@ -51,16 +52,15 @@ function steps(family: Family): fc.Arbitrary<Step> {
     owner,
     rules: fc.array(mroutes(family), { maxLength: 10, size: 'max' }),
   });
-  const thresholds = fc.record({
-    step: fc.constant('threshold' as const),
+  const interfaces = fc.record({
+    step: fc.constant('interface' as const),
     owner,
-    interface: fc.constantFrom(...INTERFACES),
-    ttlThreshold: fc.constantFrom(1, 9, 30),
+    settings: settingsOf(family, [1, 9, 30]),
   });
   return fc.oneof(
     { weight: 8, arbitrary: changes },
     { weight: 2, arbitrary: replaces },
-    { weight: 1, arbitrary: thresholds },
+    { weight: 2, arbitrary: interfaces },
   );
 }
 
@@ -136,9 +136,19 @@ function describeStep(change: Step): string {
       return `${change.owner} deletes its rule ${change.index}, if there is one`;
     case 'replace':
       return `${change.owner} wants ${change.rules.map(describeRule).join('; ')}`;
-    case 'threshold':
-      return `${change.owner} sets the threshold of ${change.interface} to ${change.ttlThreshold}`;
+    case 'interface':
+      return `${change.owner} sets ${describeSettings(change.settings)}`;
   }
+}
+
+function describeSettings({ key, ttlThreshold, isEnabled, boundaries }: InterfaceSettings): string {
+  const words = isEnabled === undefined ? [] : [isEnabled ? 'enabled' : 'disabled'];
+  return [
+    key.name,
+    `threshold ${ttlThreshold}`,
+    ...words,
+    ...boundaries.map((each) => `boundary ${formatPrefix(each)}`),
+  ].join(' ');
 }
 
 function describeRule({ key, oifs, except, deny }: Mroute): string {

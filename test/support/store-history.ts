@@ -4,6 +4,7 @@ import type { Difference, Step } from '../../src/agent/rib/rib.js';
 import { encodeResource } from '../../src/agent/rib/wish-text.js';
 import { parsePrefix } from '../../src/model/address.js';
 import { type Resource, formatResourceKey, sameResource } from '../../src/model/resource.js';
+import { interfaceSettings } from './interface-conditions.js';
 import type { Random } from './random.js';
 
 /** What is wanted, by owner and formatted key. */
@@ -125,7 +126,13 @@ function randomResource(random: Random): Resource {
     case 0:
       return { key: { kind: 'membership', interface: 'in0', ...flow }, label };
     case 1:
-      return { key: { kind: 'interface', name: `out${number}` }, ttlThreshold: 1 + random.below(9) };
+      return interfaceSettings(`out${number}`, {
+        ttlThreshold: 1 + random.below(9),
+        isEnabled: [undefined, true, false][random.below(3)],
+        isQuerier: random.below(2) === 0,
+        isAdvertised: random.below(2) === 0,
+        boundaries: random.some(['239.255.0.0/16', 'ff05::/16']).map(parsePrefix),
+      });
     default: {
       const oifs = random.some(['out0', 'out1', 'out2']).map((name) => ({ interface: name, ttlThreshold: undefined }));
       return { key: { kind: 'mroute', iif: 'in0', ...flow }, oifs, except: [], deny: false, label };

@@ -1,7 +1,7 @@
 // The limit of the kernel that rules cannot see, said apart from how rules are compiled: it has one (S,G) entry for a
 // source and group, and that has one iif. Where the rules let a source in on several iifs, and upcalls answer on one of
 // them, its packets are forwarded from one of these iifs at a time.
-import { explain } from '../../src/agent/fib/explain.js';
+import { type InterfaceConditions, explain } from '../../src/agent/fib/explain.js';
 import { standsFor } from '../../src/agent/fib/wildcard.js';
 import {
   type Address,
@@ -21,8 +21,7 @@ import type { Mroute } from '../../src/model/mroute.js';
 export interface RuleSet {
   readonly rules: readonly Mroute[];
   readonly links: readonly Link[];
-  /** Of interfaces, for oifs that have none of their own. */
-  readonly ttlThresholds: ReadonlyMap<string, number>;
+  readonly conditions: InterfaceConditions;
   /** `learn`: no (*,G) entries are made. */
   readonly starG: 'kernel' | 'learn';
 }
@@ -36,7 +35,7 @@ export interface Arrival {
 
 /** The oifs with their TTL thresholds; empty if the packet is dropped. */
 export function oifsOf(set: RuleSet, { iif, source, group }: Arrival): ReadonlyMap<string, number> {
-  const found = explain(set.rules, set.links, iif, source, group, set.ttlThresholds);
+  const found = explain(set.rules, set.links, iif, source, group, set.conditions);
   return found.outcome === 'forwarded' ? found.oifs : new Map<string, number>();
 }
 

@@ -52,6 +52,14 @@ describe('the audit of entries', () => {
     });
   }
 
+  it('takes an entry without oifs for right when the vif of its iif is gone, and no other entry', () => {
+    const empty = { ...view, oifs: [] };
+    const withoutIif = { ...entry, iif: undefined };
+    assert.deepEqual(auditMfc([empty], [{ ...withoutIif, oifs: [] }], links), { lost: [], foreign: [] });
+    assert.equal(auditMfc([view], [withoutIif], links).lost.length, 1);
+    assert.equal(auditMfc([empty], [{ ...entry, iif: 2, oifs: [] }], links).lost.length, 1);
+  });
+
   it('finds what nobody here made, and leaves out what is unresolved', () => {
     const unresolved = { ...entry, group: parseAddress('239.9.9.9'), isUnresolved: true };
     assert.deepEqual(auditMfc([], [entry, unresolved], links), { lost: [], foreign: [entry] });

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { explain } from '../../src/agent/fib/explain.js';
-import { InterfaceThresholds } from '../../src/agent/fib/interface-thresholds.js';
+import { InterfaceWishes } from '../../src/agent/fib/interface-wishes.js';
 import { uniteOifs, vifsIn } from '../../src/agent/fib/oifs.js';
 import { PrefixTrie } from '../../src/agent/fib/prefix-trie.js';
 import { VifTable } from '../../src/agent/fib/vif-table.js';
 import { interfacesOf } from '../../src/agent/fib/wildcard.js';
-import { type Prefix, covers, formatPrefix, maskAddress, parseAddress } from '../../src/model/address.js';
+import { type Prefix, covers, formatPrefix, maskAddress, parseAddress, parsePrefix } from '../../src/model/address.js';
+import type { InterfaceSettings } from '../../src/model/interface.js';
 import { fakeLink } from '../support/fake-kernel.js';
 import { mroute } from '../support/fib-turns.js';
+import { conditionsOf, interfaceSettings } from '../support/interface-conditions.js';
 
 describe('a wildcard', () => {
   const links = [
@@ -122,29 +124,67 @@ it('the union of oifs has the lower threshold of both', () => {
   ]);
 });
 
-it('the threshold of an interface is the highest that an owner wants', () => {
-  const thresholds = new InterfaceThresholds();
-  assert.equal(thresholds.of('eth0'), 1);
-  assert.equal(thresholds.set('a', 'eth0', 5), true);
-  assert.equal(thresholds.set('b', 'eth0', 3), false);
-  assert.equal(thresholds.of('eth0'), 5);
-  assert.deepEqual(thresholds.idsOf('eth0'), ['a', 'b']);
-  assert.equal(thresholds.set('a', 'eth0', undefined), true);
-  assert.equal(thresholds.of('eth0'), 3);
+describe('the wishes of several owners for an interface', () => {
+  const nothing = { threshold: false, participation: false, boundaries: false };
+  const open = (enablesInterfaces = true) => {
+    const wishes = new InterfaceWishes(enablesInterfaces);
+    const set = (id: string, differing: Parameters<typeof interfaceSettings>[1] | undefined) =>
+      wishes.set(id, 'eth0', differing && interfaceSettings('eth0', differing));
+    return { wishes, set };
+  };
+
+  it('come to the highest threshold', () => {
+    const { wishes, set } = open();
+    assert.equal(wishes.ttlThresholdOf('eth0'), 1);
+    assert.deepEqual(set('a', { ttlThreshold: 5 }), { ...nothing, threshold: true });
+    assert.deepEqual(set('b', { ttlThreshold: 3 }), nothing);
+    assert.equal(wishes.ttlThresholdOf('eth0'), 5);
+    assert.deepEqual(wishes.idsOf('eth0'), ['a', 'b']);
+    assert.deepEqual(set('a', undefined), { ...nothing, threshold: true });
+    assert.equal(wishes.ttlThresholdOf('eth0'), 3);
+  });
+
+  it('come to no part if one wants none, else to a part if one wants it, else to what the agent says', () => {
+    for (const enablesInterfaces of [true, false]) {
+      const { wishes, set } = open(enablesInterfaces);
+      const changed = { ...nothing, participation: true };
+      assert.equal(wishes.takesPart('eth0'), enablesInterfaces);
+      assert.deepEqual(set('a', {}), nothing);
+      assert.equal(wishes.takesPart('eth0'), enablesInterfaces);
+      assert.deepEqual(set('b', { isEnabled: true }), enablesInterfaces ? nothing : changed);
+      assert.equal(wishes.takesPart('eth0'), true);
+      assert.deepEqual(set('a', { isEnabled: false }), changed);
+      assert.equal(wishes.takesPart('eth0'), false);
+      set('b', undefined);
+      set('a', undefined);
+      assert.equal(wishes.takesPart('eth0'), enablesInterfaces);
+    }
+  });
+
+  it('come to the boundaries of all, each once', () => {
+    const { wishes, set } = open();
+    const [local, site] = [parsePrefix('239.255.0.0/16'), parsePrefix('ff05::/16')];
+    assert.deepEqual(set('a', { boundaries: [local, site] }), { ...nothing, boundaries: true });
+    assert.deepEqual(set('b', { boundaries: [local] }), nothing);
+    assert.deepEqual(wishes.boundariesOf('eth0').map(formatPrefix), ['239.255.0.0/16', 'ff05::/16']);
+    assert.deepEqual(set('a', undefined), { ...nothing, boundaries: true });
+    assert.deepEqual(wishes.boundariesOf('eth0').map(formatPrefix), ['239.255.0.0/16']);
+    assert.deepEqual(wishes.boundariesOf('eth1'), []);
+  });
 });
 
 describe('an explanation', () => {
   const links = [fakeLink(1, 'eth0'), fakeLink(2, 'eth1'), fakeLink(3, 'eth2')];
   const source = parseAddress('10.0.0.1');
   const group = parseAddress('239.1.0.1');
-  const ask = (texts: readonly string[], thresholds = new Map<string, number>()) =>
+  const ask = (texts: readonly string[], settings: readonly InterfaceSettings[] = []) =>
     explain(
       texts.map((text) => mroute(text)),
       links,
       'eth0',
       source,
       group,
-      thresholds,
+      conditionsOf(settings),
     );
 
   it('unites all rules that match, names them, and takes the lowest threshold', () => {
@@ -165,7 +205,7 @@ describe('an explanation', () => {
   });
 
   it('takes the threshold of the interface where the oif has none', () => {
-    const found = ask(['(*, 239.1.0.1) eth0 > eth1'], new Map([['eth1', 7]]));
+    const found = ask(['(*, 239.1.0.1) eth0 > eth1'], [interfaceSettings('eth1', { ttlThreshold: 7 })]);
     assert.deepEqual(found.outcome === 'forwarded' && [...found.oifs], [['eth1', 7]]);
   });
 
@@ -177,13 +217,19 @@ describe('an explanation', () => {
   });
 
   it('says why a packet is dropped', () => {
-    const reason = (texts: readonly string[]) => {
-      const found = ask(texts);
+    const reason = (texts: readonly string[], settings: readonly InterfaceSettings[] = []) => {
+      const found = ask(texts, settings);
       return found.outcome === 'dropped' && found.reason;
     };
     assert.equal(reason([]), 'no-rule');
     assert.equal(reason(['(*, 239.1.0.1) eth0 > eth1', '(10.0.0.0/8, 239.0.0.0/8) + > deny']), 'deny');
     assert.equal(reason(['(*, 239.1.0.1) eth0 > away0']), 'no-oif');
+    const bounded = (name: string) => [interfaceSettings(name, { boundaries: [parsePrefix('239.1.0.0/16')] })];
+    assert.equal(reason(['(*, 239.1.0.1) eth0 > eth1'], bounded('eth0')), 'boundary');
+    assert.equal(reason(['(*, 239.1.0.1) eth0 > eth1'], bounded('eth1')), 'no-oif');
+    const disabled = (name: string) => [interfaceSettings(name, { isEnabled: false })];
+    assert.equal(reason(['(*, 239.1.0.1) eth0 > eth1'], disabled('eth0')), 'no-rule');
+    assert.equal(reason(['(*, 239.1.0.1) eth0 > eth1'], disabled('eth1')), 'no-oif');
   });
 
   it('lets excepted sources pass a rule by', () => {

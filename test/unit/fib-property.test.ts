@@ -13,13 +13,14 @@ import {
   expected,
   histories,
   mirrored,
+  only,
   packets,
   refusals,
-  startLinks,
   steps,
 } from '../support/fib-world.js';
 import { settle } from '../support/fib-turns.js';
-import { families, mroutes } from '../support/rule-arbitraries.js';
+import { conditionsOf } from '../support/interface-conditions.js';
+import { families, mroutes, settingsOf } from '../support/rule-arbitraries.js';
 
 const RUNS = Number(process.env['FIB_PROPERTY_RUNS'] ?? 100);
 
@@ -27,12 +28,16 @@ describe('the compiled rules', () => {
   for (const starG of ['kernel', 'learn'] as const) {
     it(`deliver what the rules say, (*,G) by ${starG}`, () => {
       const cases = families.chain((family) =>
-        fc.record({ family: fc.constant(family), rules: fc.array(mroutes(family), { maxLength: 8 }) }),
+        fc.record({
+          family: fc.constant(family),
+          rules: fc.array(mroutes(family), { maxLength: 8 }),
+          settings: fc.array(settingsOf(family, [1, 20]), { maxLength: 3 }),
+        }),
       );
       fc.assert(
-        fc.property(cases, ({ family, rules }) => {
-          const { kernel, fib } = build(rules, startLinks(), starG);
-          checkAll(fib, kernel, rules, family);
+        fc.property(cases, ({ family, rules, settings }) => {
+          const { kernel, fib } = build(rules, settings, { starG });
+          checkAll(fib, kernel, { rules, conditions: conditionsOf(settings) }, family);
         }),
         { numRuns: RUNS },
       );
@@ -52,7 +57,26 @@ describe('after any history', () => {
           assert.deepEqual(mirrored(world), dumped(world));
           checkWithFlows(world);
         }
-        checkAll(world.fib, world.kernel, [...world.rules.values()], family);
+        checkAll(world.fib, world.kernel, world.wished, family);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it('the same where interfaces take part only if someone says so', () => {
+    fc.assert(
+      fc.property(histories, ({ family, turns }) => {
+        const world = new World(family, { enablesInterfaces: false });
+        for (const turn of turns) {
+          for (const step of turn) world.take(step);
+          settle(world.fib, world.kernel);
+          assert.deepEqual(mirrored(world), dumped(world));
+        }
+        checkAll(world.fib, world.kernel, world.wished, family);
+        for (const name of world.wished.conditions.disabled) {
+          const rules = world.kernel.listMrules().filter((rule) => rule.interface === name);
+          assert.deepEqual(rules, [], `no mrule of ${name}`);
+        }
       }),
       { numRuns: RUNS },
     );
@@ -77,7 +101,7 @@ describe('after any history', () => {
         world.fib.retryFailed();
         settle(world.fib, world.kernel);
         assert.deepEqual(mirrored(world), dumped(world));
-        checkAll(world.fib, world.kernel, [...world.rules.values()], family);
+        checkAll(world.fib, world.kernel, world.wished, family);
       }),
       { numRuns: RUNS },
     );
@@ -92,7 +116,7 @@ describe('after any history', () => {
           settle(world.fib, world.kernel);
           assert.deepEqual(mirrored(world), dumped(world));
           for (const packet of packets(family)) {
-            const allowed = expected([...world.rules.values()], world.kernel, packet);
+            const allowed = expected(world.wished, world.kernel, packet);
             const leaving = world.kernel.send(...packet, TTL);
             assert.deepEqual(
               leaving.filter((name) => !allowed.includes(name)),
@@ -125,7 +149,7 @@ describe('after any history', () => {
           world.take({ step: 'set', id: `w${index}`, rule: rules[index] });
           settle(world.fib, world.kernel);
         }
-        checkAll(world.fib, world.kernel, rules, family);
+        checkAll(world.fib, world.kernel, only(rules), family);
       }),
       { numRuns: RUNS },
     );
@@ -165,7 +189,7 @@ describe('after any history', () => {
           assert.deepEqual(world.kernel.applied.slice(before), []);
           assert.deepEqual(mirrored(world), dumped(world));
         }
-        checkAll(world.fib, world.kernel, [...world.rules.values()], family);
+        checkAll(world.fib, world.kernel, world.wished, family);
       }),
       { numRuns: RUNS },
     );

@@ -4,6 +4,7 @@ import type { FibOptions } from '../../src/agent/fib/fib.js';
 import { parseAddress } from '../../src/model/address.js';
 import type { InterfaceSettings, Link } from '../../src/model/interface.js';
 import { FakeKernel, fakeLink } from '../support/fake-kernel.js';
+import { interfaceSettings } from '../support/interface-conditions.js';
 import { describeOperations, mroute, openFib, settle, settleLinks } from '../support/fib-turns.js';
 
 const S = parseAddress('10.0.0.1');
@@ -31,7 +32,7 @@ function open(rules: Record<string, string> = {}, options: Partial<FibOptions> =
 }
 
 function thresholdOf(name: string, ttlThreshold: number): InterfaceSettings {
-  return { key: { kind: 'interface', name }, ttlThreshold };
+  return interfaceSettings(name, { ttlThreshold });
 }
 
 describe('vifs', () => {

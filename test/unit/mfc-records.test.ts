@@ -51,11 +51,12 @@ describe('keys of flows', () => {
 });
 
 describe('upcall groups', () => {
-  it('are packed with their rules and excepts', () => {
+  it('are packed with their rules, excepts and barred vifs', () => {
     const words = packUpcallGroups([
       {
         group: parsePrefix('239.1.0.0/16'),
         upcallIifs: 0xffffffff,
+        barredVifs: 0,
         rules: [
           {
             iif: 2,
@@ -67,10 +68,13 @@ describe('upcall groups', () => {
           },
         ],
       },
-      { group: parsePrefix('239.2.0.0/16'), upcallIifs: 1, rules: [] },
+      { group: parsePrefix('239.2.0.0/16'), upcallIifs: 1, barredVifs: 0x80000001, rules: [] },
     ]);
     const rule = [2, 1, 8, 0x0a000000, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 1, 16, 0x0a090000, 0, 0, 0];
-    assert.deepEqual([...words], [16, 0xef010000, 0, 0, 0, 0xffffffff, 1, ...rule, 16, 0xef020000, 0, 0, 0, 1, 0]);
+    assert.deepEqual(
+      [...words],
+      [16, 0xef010000, 0, 0, 0, 0xffffffff, 0, 1, ...rule, 16, 0xef020000, 0, 0, 0, 1, 0x80000001, 0],
+    );
   });
 });
 

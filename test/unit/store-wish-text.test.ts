@@ -54,7 +54,14 @@ const resources: fc.Arbitrary<Resource> = families.chain((family) =>
       })),
       label: labels,
     }),
-    fc.record({ key: fc.record({ kind: fc.constant('interface' as const), name: names }), ttlThreshold: thresholds }),
+    fc.record({
+      key: fc.record({ kind: fc.constant('interface' as const), name: names }),
+      ttlThreshold: thresholds,
+      isEnabled: fc.option(fc.boolean(), { nil: undefined }),
+      isQuerier: fc.boolean(),
+      isAdvertised: fc.boolean(),
+      boundaries: fc.array(prefixes(family)),
+    }),
   ),
 );
 
@@ -97,6 +104,8 @@ describe('the text of wishes', () => {
         iif: fc.constantFrom<unknown>('in0', null),
         oifs: fc.constantFrom<unknown>(['out1'], [1], [null], {}, [{ interface: 'out1', ttlThreshold: '1' }]),
         ttlThreshold: fc.constantFrom<unknown>(1, 1.5, 'x'),
+        enabled: fc.constantFrom<unknown>(true, 1, null),
+        boundaries: fc.constantFrom<unknown>(['239.255.0.0/16'], ['x'], 'x', [1]),
         label: fc.constantFrom<unknown>('', 1),
       },
       { requiredKeys: [] },

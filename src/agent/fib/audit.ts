@@ -57,7 +57,10 @@ function entryKey(source: Address | undefined, group: Address, iif: string): str
 }
 
 function isAlike(view: MfcView, entry: MfcDumpEntry, nameOf: (ifindex: number | undefined) => string): boolean {
-  if (view.iif !== nameOf(entry.iif) || view.oifs.length !== entry.oifs.length) return false;
+  // The kernel forgets the iif with its vif. Where nothing goes out, nobody needs it.
+  const hasLostIif = entry.iif === undefined && view.oifs.length === 0;
+  if (view.iif !== nameOf(entry.iif) && !hasLostIif) return false;
+  if (view.oifs.length !== entry.oifs.length) return false;
   const thresholds = new Map(entry.oifs.map((oif) => [nameOf(oif.ifindex), oif.ttlThreshold]));
   return view.oifs.every((oif) => thresholds.get(oif.interface) === oif.ttlThreshold);
 }

@@ -2,9 +2,11 @@
 // installed.
 import { type Address, type Prefix, addressKey, formatPrefix, hostPrefix, isHost } from '../../model/address.js';
 import type { Mroute } from '../../model/mroute.js';
+import { Boundaries } from './boundaries.js';
 import { type InterfaceUse, InterfaceUses } from './interface-uses.js';
-import type { Links } from './links.js';
+import type { LinkView } from './links.js';
 import { emptyGroup } from './mirror.js';
+import { uniteVifs } from './oifs.js';
 import { PrefixTrie } from './prefix-trie.js';
 import {
   type CompiledRule,
@@ -31,6 +33,7 @@ export class RuleBook {
   readonly #resolver: Resolver;
   readonly #compiler: GroupCompiler;
   readonly #oifLists = new OifLists();
+  readonly #boundaries = new Boundaries();
   readonly #rules = new Map<string, Rule>();
   readonly #groups = new Map<SourceKey, Group>();
   readonly #groupTrie = new PrefixTrie<Group>();
@@ -40,7 +43,7 @@ export class RuleBook {
   /** Groups with rules of their own that upcalls answer. */
   readonly #askingGroups = new Set<Group>();
 
-  constructor(resolver: Resolver, links: Links, starG: StarG) {
+  constructor(resolver: Resolver, links: LinkView, starG: StarG) {
     this.#resolver = resolver;
     this.uses = new InterfaceUses(links);
     this.#compiler = new GroupCompiler(starG);
@@ -69,7 +72,25 @@ export class RuleBook {
 
   /** The vif or the threshold of the interface has changed. */
   touchInterface(name: string): void {
+    this.touchBoundaries();
     for (const use of this.uses.matching(name)) this.touchUse(use);
+  }
+
+  /** Packets of these groups neither enter nor leave at the interface, and of no others (RFC 2365). */
+  setBoundaries(name: string, boundaries: readonly Prefix[]): void {
+    const holders = boundaries.map((boundary) => this.#holderOf(boundary));
+    for (const holder of this.#boundaries.set(name, holders)) this.#touchHolder(holder);
+    this.touchStatuses(name);
+  }
+
+  /** Other interfaces have vifs than before. */
+  touchBoundaries(): void {
+    this.#boundaries.areStale = true;
+  }
+
+  /** Statuses of rules with the interface as iif or oif may be others. */
+  touchStatuses(name: string): void {
+    for (const use of this.uses.matching(name)) for (const { id } of use.users) this.changedIds.add(id);
   }
 
   /** The vif of the interface is another in the kernel: the upcall thread may have to be told. */
@@ -108,16 +129,13 @@ export class RuleBook {
     return this.findGroup(address) ?? this.#makeGroup(hostPrefix(address));
   }
 
-  /** Brings the programs of all groups that rules of changed prefixes cover out of date. */
+  /** Brings the programs of all groups that rules or boundaries of changed prefixes cover out of date. */
   spreadPrefixes(): void {
+    for (const holder of this.#boundaries.refresh((name) => this.#resolver.vifOf(name))) this.#touchHolder(holder);
     for (const prefix of this.#touchedPrefixes) {
       for (const group of this.#groupTrie.covered(prefix.group)) {
         this.markStale(group);
         this.changedHolders.add(group);
-      }
-      if (prefix.rules.size === 0) {
-        this.#prefixes.delete(formatPrefix(prefix.group));
-        this.#prefixTrie.delete(prefix.group);
       }
     }
     this.#touchedPrefixes.clear();
@@ -143,7 +161,9 @@ export class RuleBook {
 
   /** Whether some flow is answered by upcalls. */
   get hasUpcallRules(): boolean {
-    return this.#prefixes.size > 0 || this.#askingGroups.size > 0;
+    if (this.#askingGroups.size > 0) return true;
+    for (const { rules } of this.#prefixes.values()) if (rules.size > 0) return true;
+    return false;
   }
 
   /** The program of the group by the rules as they are now. */
@@ -166,14 +186,17 @@ export class RuleBook {
     }
   }
 
-  /** The rules that cover the group, its own and those of prefixes. */
+  /** The rules that cover the group, its own and those of prefixes, as far as boundaries let them. */
   indexesOf(group: Group): SourceIndex<CompiledRule>[] {
     const indexes: SourceIndex<CompiledRule>[] = [];
+    let { barredVifs } = group;
     for (const prefix of this.#prefixTrie.covering(group.group)) {
-      indexes.push((prefix.index ??= new SourceIndex(this.compiledRules(prefix))));
+      barredVifs = uniteVifs(barredVifs, prefix.barredVifs);
+      if (prefix.rules.size > 0) indexes.push((prefix.index ??= new SourceIndex(this.compiledRules(prefix))));
     }
     if (group.rules.size > 0) indexes.push(new SourceIndex(this.compiledRules(group)));
-    return indexes;
+    if (barredVifs === 0) return indexes;
+    return indexes.map((index) => index.barring(barredVifs, (oifs) => this.#oifLists.share(oifs)));
   }
 
   /** The rules of exactly this group or prefix, resolved. */
@@ -184,10 +207,18 @@ export class RuleBook {
     return rules;
   }
 
+  /** Forgets the prefix if nothing is left of it and the upcall thread has been told. */
+  prunePrefix(prefix: PrefixGroup): void {
+    if (prefix.rules.size > 0 || prefix.given !== undefined || this.#boundaries.has(prefix)) return;
+    this.#prefixes.delete(formatPrefix(prefix.group));
+    this.#prefixTrie.delete(prefix.group);
+  }
+
   /** Forgets the group if nothing is left of it. */
   prune(group: Group): void {
     const { sources, proxies } = group.actual;
     if (group.rules.size > 0 || sources.size > 0 || proxies.length > 0 || group.given !== undefined) return;
+    if (this.#boundaries.has(group)) return;
     if (this.#groups.get(addressKey(group.address)) !== group) return;
     this.#groups.delete(addressKey(group.address));
     this.#groupTrie.delete(group.group);
@@ -204,7 +235,7 @@ export class RuleBook {
       mroute,
       iif: this.uses.open(iif),
       oifs: mroute.oifs.map((oif) => ({ use: this.uses.open(oif.interface), ttlThreshold: oif.ttlThreshold })),
-      holder: isHost(group) ? (this.findGroup(group.address) ?? this.#makeGroup(group)) : this.#prefixGroup(group),
+      holder: this.#holderOf(group),
       compiled: undefined,
       isSettled: true,
     };
@@ -221,6 +252,7 @@ export class RuleBook {
       group: prefix,
       address: prefix.address,
       rules: new Set(),
+      barredVifs: 0,
       given: undefined,
       unsettled: SETTLED,
       actual: emptyGroup(),
@@ -263,11 +295,23 @@ export class RuleBook {
     }
   }
 
+  #holderOf(group: Prefix): Holder {
+    return isHost(group) ? (this.findGroup(group.address) ?? this.#makeGroup(group)) : this.#prefixGroup(group);
+  }
+
   #prefixGroup(group: Prefix): PrefixGroup {
     const key = formatPrefix(group);
     let prefix = this.#prefixes.get(key);
     if (prefix === undefined) {
-      prefix = { kind: 'prefix', group, rules: new Set(), given: undefined, unsettled: SETTLED, index: undefined };
+      prefix = {
+        kind: 'prefix',
+        group,
+        rules: new Set(),
+        barredVifs: 0,
+        given: undefined,
+        unsettled: SETTLED,
+        index: undefined,
+      };
       this.#prefixes.set(key, prefix);
       this.#prefixTrie.set(group, prefix);
     }

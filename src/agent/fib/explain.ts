@@ -16,32 +16,52 @@ export type Explanation =
   | {
       readonly outcome: 'dropped';
       readonly rules: readonly Mroute[];
-      /** A deny rule matches; no rule matches; those that match have no oif that is there. */
-      readonly reason: 'deny' | 'no-rule' | 'no-oif';
+      /**
+       * A deny rule matches; no rule matches; the group has a boundary at the iif; those that match have no oif that is
+       * there and without a boundary of the group.
+       */
+      readonly reason: 'deny' | 'no-rule' | 'boundary' | 'no-oif';
     };
 
-/**
- * Explains what happens to packets of the source and the group that arrive on the interface.
- *
- * @param ttlThresholds thresholds of interfaces, for oifs that have none of their own; 1 where there is none
- */
+/** What is said of interfaces, by their names. */
+export interface InterfaceConditions {
+  /** For oifs that have none of their own; 1 where there is none. */
+  readonly ttlThresholds: ReadonlyMap<string, number>;
+  /** Groups that neither enter nor leave there. */
+  readonly boundaries: ReadonlyMap<string, readonly Prefix[]>;
+  /** Names of those that take no part: to rules they are not there. */
+  readonly disabled: ReadonlySet<string>;
+}
+
+/** What holds if nobody says anything of interfaces. */
+export const NO_CONDITIONS: InterfaceConditions = {
+  ttlThresholds: new Map(),
+  boundaries: new Map(),
+  disabled: new Set(),
+};
+
+/** Explains what happens to packets of the source and the group that arrive on the interface. */
 export function explain(
   mroutes: Iterable<Mroute>,
   links: readonly Link[],
   iif: string,
   source: Address,
   group: Address,
-  ttlThresholds: ReadonlyMap<string, number> = new Map(),
+  { ttlThresholds, boundaries, disabled }: InterfaceConditions = NO_CONDITIONS,
 ): Explanation {
-  const arrival = links.find((link) => link.name === iif);
+  const present = links.filter(({ name }) => !disabled.has(name));
+  const isBarred = (name: string) => boundaries.get(name)?.some((boundary) => holds(boundary, group)) === true;
+  const arrival = present.find((link) => link.name === iif);
   const matching =
     arrival === undefined ? [] : [...mroutes].filter((mroute) => matches(mroute, arrival, source, group));
   const denying = matching.filter((mroute) => mroute.deny);
   if (denying.length > 0) return { outcome: 'dropped', rules: denying, reason: 'deny' };
   if (matching.length === 0) return { outcome: 'dropped', rules: [], reason: 'no-rule' };
+  if (isBarred(iif)) return { outcome: 'dropped', rules: matching, reason: 'boundary' };
   const oifs = new Map<string, number>();
   for (const mroute of matching) {
-    for (const { name, ttlThreshold } of oifsOf(mroute, links, iif)) {
+    for (const { name, ttlThreshold } of oifsOf(mroute, present, iif)) {
+      if (isBarred(name)) continue;
       const own = group.family === 'ipv6' ? 1 : (ttlThreshold ?? ttlThresholds.get(name) ?? 1);
       oifs.set(name, Math.min(own, oifs.get(name) ?? own));
     }

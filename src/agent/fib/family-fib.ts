@@ -5,14 +5,14 @@ import type { HeldState, LearnedFlow, MfcDumpEntry, Operation, UpcallEvent, Upca
 import { RuleBook } from './compile.js';
 import { type Comparison, diffFlows, diffGroup } from './diff.js';
 import { lostVifs, resolveHeld } from './held-entries.js';
-import type { LinkChanges, Links } from './links.js';
+import { type LinkChanges, type Links, viewLinks } from './links.js';
 import { VifReferences, vifsOfProxy, vifsOfSource } from './mirror.js';
 import { NO_OIFS } from './oifs.js';
 import type { Group } from './rule.js';
 import { matchingOf } from './source-index.js';
 import type { StarG } from './star-g.js';
 import { answer } from './upcall.js';
-import { sameUpcallGroup, upcallGroupOf } from './upcall-group.js';
+import { isForgotten, orderUpcallGroups, sameUpcallGroup, upcallGroupOf } from './upcall-group.js';
 import { VifKeeper, type VifPlan } from './vif-keeper.js';
 
 export interface FamilyOptions {
@@ -21,6 +21,8 @@ export interface FamilyOptions {
   readonly vifLimit: number | undefined;
   /** Threshold of oifs on the interface that have none of their own. */
   readonly ttlThresholdOf: (interfaceName: string) => number;
+  /** Whether the interface, present or not, takes part in forwarding. */
+  readonly takesPart: (interfaceName: string) => boolean;
 }
 
 /** Operations of one family, in the places they take among those of the table. */
@@ -41,13 +43,16 @@ export class FamilyFib {
   /** Groups of which the kernel refused an entry. */
   readonly failedGroups = new Set<Group>();
 
+  readonly #takesPart: FamilyOptions['takesPart'];
   readonly #references = new VifReferences();
 
   constructor(family: Family, options: FamilyOptions, links: Links) {
     this.family = family;
+    const { starG, vifLimit, ttlThresholdOf, takesPart } = options;
+    this.#takesPart = takesPart;
     const vifOf = (name: string) => this.vifs.numberOf(name);
-    this.rules = new RuleBook({ vifOf, ttlThresholdOf: options.ttlThresholdOf }, links, options.starG);
-    this.vifs = new VifKeeper(family, options.vifLimit, links, this.rules);
+    this.rules = new RuleBook({ vifOf, ttlThresholdOf }, viewLinks(links, takesPart), starG);
+    this.vifs = new VifKeeper({ family, vifLimit, takesPart }, links, this.rules);
   }
 
   /** Whether something waits for the upcall thread to be told, or for a plan. */
@@ -70,11 +75,17 @@ export class FamilyFib {
   }
 
   onLinksChanged({ names, multicast }: LinkChanges): void {
-    for (const use of this.rules.uses.refresh(names)) this.rules.touchUse(use);
+    this.#refresh(names);
     this.vifs.onLinksChanged(names);
-    for (const name of multicast) {
-      for (const use of this.rules.uses.matching(name)) for (const { id } of use.users) this.rules.changedIds.add(id);
-    }
+    for (const name of multicast) this.rules.touchStatuses(name);
+    // Rules do not see that it is there, but their statuses say why.
+    for (const name of names) if (!this.#takesPart(name)) this.rules.touchStatuses(name);
+  }
+
+  /** The interface takes part in forwarding, or does not, other than before. */
+  onParticipationChanged(name: string): void {
+    this.#refresh([name]);
+    this.rules.touchStatuses(name);
   }
 
   /** What the upcall thread must be told before the next plan. */
@@ -84,15 +95,18 @@ export class FamilyFib {
     const groups: UpcallGroup[] = [];
     for (const holder of this.rules.changedHolders) {
       const program = holder.kind === 'group' ? this.rules.compile(holder) : undefined;
-      const group = upcallGroupOf(holder.group, this.rules.compiledRules(holder), program, live);
+      const group = upcallGroupOf(holder, this.rules.compiledRules(holder), program, live);
       if (!sameUpcallGroup(holder.given, group)) {
         groups.push(group);
-        holder.given = group.rules.length > 0 ? group : undefined;
+        holder.given = isForgotten(group) ? undefined : group;
       }
-      if (holder.kind === 'prefix') this.rules.settle(holder);
+      if (holder.kind === 'prefix') {
+        this.rules.settle(holder);
+        this.rules.prunePrefix(holder);
+      }
     }
     this.rules.changedHolders.clear();
-    return groups;
+    return orderUpcallGroups(groups);
   }
 
   onUpcall(event: FlowEvent): void {
@@ -255,6 +269,11 @@ export class FamilyFib {
   expire(group: Group, source: number | string): void {
     group.expired = (group.expired ?? new Set()).add(source);
     this.rules.markSource(group, source);
+  }
+
+  /** Looks again what the rules' patterns stand for. */
+  #refresh(names: Iterable<string>): void {
+    for (const use of this.rules.uses.refresh(names)) this.rules.touchUse(use);
   }
 
   /** Gives numbers to the names that have come into use, and spreads what changed to the groups it touches. */

@@ -1,19 +1,27 @@
 // All that the kernel should hold for one table, and what must be done so that it does. Pure: it has the mirror of the
 // kernel's state, and no I/O, no clock and no log.
-import { type Address, FAMILIES, type Family, addressKey } from '../../model/address.js';
+import { type Address, FAMILIES, type Family, type Prefix, addressKey } from '../../model/address.js';
 import type { InterfaceSettings, Link } from '../../model/interface.js';
 import { type Mroute, mrouteFamily } from '../../model/mroute.js';
 import type { Mrule } from '../../model/mrule.js';
-import { type KernelFailure, type Resource, type Status, type Warning, sameResource } from '../../model/resource.js';
+import {
+  type KernelFailure,
+  type Resource,
+  type Status,
+  type Warning,
+  formatResourceKey,
+  sameResource,
+} from '../../model/resource.js';
 import type { FlowKey, HeldState, LearnedFlow, Operation, UpcallEvent, UpcallGroup, VifName } from '../kernel/port.js';
 import { FamilyFib, type ForeignMfc } from './family-fib.js';
-import { Links } from './links.js';
+import { Links, viewLinks } from './links.js';
 import { MembershipBook } from './memberships.js';
 import { type InterfaceNames, MruleKeeper, type MruleView } from './mrules.js';
-import { InterfaceThresholds } from './interface-thresholds.js';
+import { InterfaceWishes, type SignallingProtocols } from './interface-wishes.js';
 import type { StarG } from './star-g.js';
 import { type StatusSources, interfaceStatus, membershipStatus, pendingStatus, ruleStatus } from './status.js';
 import { type InterfaceView, type MfcView, viewInterfaces, viewMfc } from './views.js';
+import { interfacesOf } from './wildcard.js';
 
 export interface FibOptions {
   readonly table: number;
@@ -23,6 +31,8 @@ export interface FibOptions {
   /** False where the table is led to by other means, such as a VRF or the kernel's default rule. */
   readonly makesMrules: boolean;
   readonly starG: StarG;
+  /** Whether interfaces of which nobody says so take part in forwarding; by default they do. */
+  readonly enablesInterfaces?: boolean;
   /** Vifs of each family, at most and by default VIF_LIMIT. */
   readonly vifLimit?: number;
 }
@@ -37,7 +47,7 @@ export class Fib {
   readonly #families = new Map<Family, FamilyFib>();
   readonly #wishes = new Map<string, Resource>();
   readonly #memberships = new MembershipBook(this.#links);
-  readonly #thresholds = new InterfaceThresholds();
+  readonly #interfaces: InterfaceWishes;
   readonly #mrules: MruleKeeper;
   readonly #interfaceWarnings = new Map<string, readonly Warning[]>();
   readonly #changedIds = new Set<string>();
@@ -47,10 +57,12 @@ export class Fib {
     this.#options = options;
     const { table, families, mrulePriority: priority } = options;
     this.#mrules = new MruleKeeper({ table, families, priority });
-    const ttlThresholdOf = (name: string) => this.#thresholds.of(name);
+    this.#interfaces = new InterfaceWishes(options.enablesInterfaces ?? true);
+    const ttlThresholdOf = (name: string) => this.#interfaces.ttlThresholdOf(name);
+    const takesPart = (name: string) => this.#interfaces.takesPart(name);
     for (const family of FAMILIES.filter((each) => families.includes(each))) {
       const { starG, vifLimit } = options;
-      this.#families.set(family, new FamilyFib(family, { starG, vifLimit, ttlThresholdOf }, this.#links));
+      this.#families.set(family, new FamilyFib(family, { starG, vifLimit, ttlThresholdOf, takesPart }, this.#links));
     }
   }
 
@@ -67,7 +79,7 @@ export class Fib {
   setWish(id: string, resource: Resource | undefined): void {
     const old = this.#wishes.get(id);
     if (old !== undefined && resource !== undefined && sameResource(old, resource)) return;
-    if (old !== undefined) this.#unwish(id, old);
+    if (old !== undefined && (resource === undefined || !isSameKey(old, resource))) this.#unwish(id, old);
     if (resource === undefined) this.#wishes.delete(id);
     else {
       this.#wishes.set(id, resource);
@@ -111,7 +123,7 @@ export class Fib {
     if (changes.names.size === 0) return;
     for (const family of this.#families.values()) family.onLinksChanged(changes);
     this.#memberships.onLinksChanged(changes.names);
-    for (const name of changes.names) this.#thresholds.idsOf(name).forEach((id) => this.#changedIds.add(id));
+    for (const name of changes.names) this.#interfaces.idsOf(name).forEach((id) => this.#changedIds.add(id));
     this.#hasChanged = true;
   }
 
@@ -271,7 +283,16 @@ export class Fib {
       ...(this.#interfaceWarnings.get(name) ?? []),
       ...Array.from(this.#families.keys()).flatMap((family) => this.#mrules.conflictsOf(family, name)),
     ];
-    return viewInterfaces(this.#links, this.#families, this.#memberships.patterns(), warningsOf);
+    const takesPart = (name: string) => this.#interfaces.takesPart(name);
+    return viewInterfaces(this.#links, this.#families, this.#memberships.patterns(), takesPart, warningsOf);
+  }
+
+  /** The interfaces that are there and on which somebody wants a querier or router discovery. */
+  signallingWishes(): (SignallingProtocols & { readonly link: Link })[] {
+    return Array.from(this.#interfaces.signalling()).flatMap(({ name, ...protocols }) => {
+      const link = this.#links.named(name);
+      return link === undefined ? [] : [{ link, ...protocols }];
+    });
   }
 
   /** The mrules of all tables, and those of ours that are missing. */
@@ -305,7 +326,7 @@ export class Fib {
 
   #wish(id: string, resource: Resource): void {
     if (isMroute(resource)) this.#families.get(mrouteFamily(resource.key))?.rules.set(id, resource);
-    else if (isSettings(resource)) this.#setThreshold(id, resource.key.name, resource.ttlThreshold);
+    else if (isSettings(resource)) this.#setInterface(id, resource.key.name, resource);
     else if (this.#families.has(resource.key.group.address.family)) this.#memberships.set(id, resource);
   }
 
@@ -318,13 +339,21 @@ export class Fib {
         this.#memberships.set(id, undefined);
         return;
       case 'interface':
-        this.#setThreshold(id, key.name, undefined);
+        this.#setInterface(id, key.name, undefined);
     }
   }
 
-  #setThreshold(id: string, name: string, ttlThreshold: number | undefined): void {
-    if (!this.#thresholds.set(id, name, ttlThreshold)) return;
-    for (const { rules } of this.#families.values()) rules.touchInterface(name);
+  #setInterface(id: string, name: string, settings: InterfaceSettings | undefined): void {
+    const changed = this.#interfaces.set(id, name, settings);
+    for (const [family, fib] of this.#families) {
+      if (changed.participation) fib.onParticipationChanged(name);
+      if (changed.threshold) fib.rules.touchInterface(name);
+      if (changed.boundaries) fib.rules.setBoundaries(name, this.#boundariesOf(name, family));
+    }
+  }
+
+  #boundariesOf(name: string, family: Family): Prefix[] {
+    return this.#interfaces.boundariesOf(name).filter(({ address }) => address.family === family);
   }
 
   #planMrules(): Operation[] {
@@ -362,12 +391,15 @@ export class Fib {
   #touchStatuses(name: string): void {
     for (const { rules } of this.#families.values()) {
       if (name === '') for (const { id } of rules.rules()) this.#changedIds.add(id);
-      for (const use of rules.uses.matching(name)) for (const { id } of use.users) this.#changedIds.add(id);
+      rules.touchStatuses(name);
     }
   }
 
   #statusSources(fib: FamilyFib): StatusSources {
+    const disabledLinks = viewLinks(this.#links, (name) => !this.#interfaces.takesPart(name));
     return {
+      isDisabled: (pattern) => interfacesOf(pattern, disabledLinks).length > 0,
+      boundariesOf: (name) => this.#boundariesOf(name, fib.family),
       linkOf: (name) => this.#links.named(name),
       vifName: (vif) => fib.vifs.table.at(vif)?.name,
       vifOf: (name) => fib.vifs.table.get(name),
@@ -378,6 +410,10 @@ export class Fib {
       failedGroups: () => fib.failedGroups,
     };
   }
+}
+
+function isSameKey(a: Resource, b: Resource): boolean {
+  return formatResourceKey(a.key) === formatResourceKey(b.key);
 }
 
 function isMroute(resource: Resource): resource is Mroute {

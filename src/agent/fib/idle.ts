@@ -9,6 +9,27 @@ interface Seen {
   sinceMs: number;
 }
 
+/**
+ * Time between two looks at the counters, in ms. A flow goes at the first look that is a timeout after the one that found
+ * its last packet: between one timeout and one timeout and an interval after that packet.
+ *
+ * @param timeoutMs idle time after which a flow goes; above 0.
+ */
+export function idleCheckIntervalMs(timeoutMs: number): number {
+  return Math.max(INTERVAL_MIN_MS, Math.ceil(timeoutMs / CHECKS_PER_TIMEOUT)) + TIMER_EARLY_MS;
+}
+
+const CHECKS_PER_TIMEOUT = 4;
+
+/** With tens of thousands of flows a look costs some ten milliseconds. */
+const INTERVAL_MIN_MS = 250;
+
+/**
+ * Timers of Node may be up to a millisecond early. Without this, four intervals would now and then be shorter than the
+ * timeout, and the flow would stay for a fifth.
+ */
+const TIMER_EARLY_MS = 5;
+
 /** Remembers when each learned flow last moved a packet. */
 export class IdleFlows {
   #seen = new Map<string, Seen>();

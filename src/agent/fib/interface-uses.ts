@@ -1,6 +1,6 @@
 // Which names and wildcards are in use, by whom, and which present interfaces they stand for.
 import { isWildcard, matchesInterface } from '../../model/interface.js';
-import type { Links } from './links.js';
+import type { LinkView } from './links.js';
 import { interfacesOf } from './wildcard.js';
 
 /** A name or wildcard that someone uses. */
@@ -14,12 +14,12 @@ export interface InterfaceUse<User> {
 export class InterfaceUses<User> {
   /** Patterns have come into use or out of it, or stand for other interfaces; the reader takes it back. */
   haveChanged = false;
-  readonly #links: Links;
+  readonly #links: LinkView;
   readonly #uses = new Map<string, InterfaceUse<User>>();
   /** Those of `#uses` that are wildcards. */
   readonly #wildcards = new Set<InterfaceUse<User>>();
 
-  constructor(links: Links) {
+  constructor(links: LinkView) {
     this.#links = links;
   }
 

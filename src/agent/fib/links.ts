@@ -1,4 +1,4 @@
-// The present interfaces, by name and by index.
+// The present interfaces, by name and by index, and those of them that a part of the fib may see.
 import type { Link } from '../../model/interface.js';
 
 /** What a new set of links means to rules. */
@@ -9,7 +9,22 @@ export interface LinkChanges {
   readonly multicast: ReadonlySet<string>;
 }
 
-export class Links {
+/** Present interfaces by name. */
+export interface LinkView extends Iterable<Link> {
+  named(name: string): Link | undefined;
+}
+
+/** Those of the links whose names the condition holds for, as both are when asked. */
+export function viewLinks(links: LinkView, isSeen: (name: string) => boolean): LinkView {
+  return {
+    named: (name) => (isSeen(name) ? links.named(name) : undefined),
+    *[Symbol.iterator]() {
+      for (const link of links) if (isSeen(link.name)) yield link;
+    },
+  };
+}
+
+export class Links implements LinkView {
   readonly #byName = new Map<string, Link>();
   readonly #byIfindex = new Map<number, Link>();
 

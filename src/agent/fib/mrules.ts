@@ -2,6 +2,7 @@
 import { FAMILIES, type Family } from '../../model/address.js';
 import { MRULE_PROTOCOL, type Mrule } from '../../model/mrule.js';
 import type { KernelFailure, Warning } from '../../model/resource.js';
+import { kernelTable } from '../../model/table.js';
 import type { Operation } from '../kernel/port.js';
 
 export interface MruleOptions {
@@ -53,7 +54,7 @@ export function conflictingMrules(
   return actual.filter(
     (rule) =>
       rule.family === family &&
-      rule.table !== options.table &&
+      rule.table !== kernelTable(options.table, family) &&
       rule.table !== 0 &&
       (rule.interface === interfaceName || (rule.interface === '' && rule.priority <= options.priority)),
   );

@@ -38,20 +38,22 @@ export type Holder = Group | PrefixGroup;
 interface RuleSet {
   readonly group: Prefix;
   readonly rules: Set<Rule>;
+  /** Bit set of the vifs with a boundary of just this group prefix. */
+  barredVifs: number;
   /** What the upcall thread was given last. */
   given: UpcallGroup | undefined;
   /** Rules that have changed since the kernel last answered. */
   unsettled: Rule[];
 }
 
-/** The rules of a group prefix that is not a single group. */
+/** The rules of a group prefix that is not a single group; there are none where only boundaries have it. */
 export interface PrefixGroup extends RuleSet {
   readonly kind: 'prefix';
   /** Of its rules; undefined: must be made again. */
   index: SourceIndex<CompiledRule> | undefined;
 }
 
-/** A single group that has rules of its own or entries in the kernel. */
+/** A single group that has rules or boundaries of its own, or entries in the kernel. */
 export interface Group extends RuleSet {
   readonly kind: 'group';
   readonly address: Address;

@@ -1,6 +1,7 @@
 // Rules of one group or group prefix, arranged so that the few of one source are found without asking all.
 import { type Address, addressKey, isHost } from '../../model/address.js';
-import type { VifRule } from '../kernel/port.js';
+import type { VifOif, VifRule } from '../kernel/port.js';
+import { barRules } from './boundaries.js';
 import { matchesSource } from './upcall.js';
 
 /** A value of a Map key, as `addressKey` makes it. */
@@ -20,11 +21,15 @@ export class SourceIndex<Rule extends VifRule = VifRule> {
   readonly #broad: Rule[] = [];
   /** Made with the first one: most groups have none. */
   #named: Map<SourceKey, Named<Rule>> | undefined;
+  readonly #rules: readonly Rule[];
+  /** By the set of barred vifs. Made with the first one. */
+  #barring: Map<number, SourceIndex<Rule>> | undefined;
 
   /** How many rules there are. */
   readonly size: number;
 
   constructor(rules: readonly Rule[]) {
+    this.#rules = rules;
     this.size = rules.length;
     for (const rule of rules) {
       if (isHost(rule.source)) this.#name(rule.source.address).rules.push(rule);
@@ -49,6 +54,21 @@ export class SourceIndex<Rule extends VifRule = VifRule> {
       if (matchesSource(rule, source)) matching.push(rule);
     }
     return matching;
+  }
+
+  /**
+   * The index of what boundaries leave of the rules; it is remembered, as many groups have the same boundaries.
+   *
+   * @param share as for `barRules`
+   */
+  barring(barredVifs: number, share: (oifs: readonly VifOif[]) => readonly VifOif[]): SourceIndex<Rule> {
+    this.#barring ??= new Map();
+    let index = this.#barring.get(barredVifs);
+    if (index === undefined) {
+      index = new SourceIndex(barRules(this.#rules, barredVifs, share));
+      this.#barring.set(barredVifs, index);
+    }
+    return index;
   }
 
   #addBroad(rule: Rule): void {

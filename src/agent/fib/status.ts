@@ -12,6 +12,8 @@ import { type WarningSources, warningsOf } from './warnings.js';
 
 /** What statuses of rules are made from. */
 export interface StatusSources extends WarningSources {
+  /** Whether the pattern stands for an interface that is there and takes no part. */
+  isDisabled(pattern: string): boolean;
   vifOf(interfaceName: string): Vif | undefined;
   /** Whether the kernel has the vif for the interface that has its name now. */
   isLive(vif: Vif): boolean;
@@ -85,8 +87,9 @@ export function ruleStatus(rule: Rule, sources: StatusSources): Status {
   };
 }
 
-/** What keeps the pattern from standing for vifs. */
+/** What keeps the pattern from standing for vifs. Interfaces that take no part are not among its members. */
 function missingVifs(use: InterfaceUse<Rule>, sources: StatusSources): Missing[] {
+  if (use.members.length === 0 && sources.isDisabled(use.pattern)) return [disabled(use)];
   const withoutVif = use.members.filter((name) => sources.vifOf(name) === undefined);
   return [...missingOf(use), ...withoutVif.map((name) => ({ reason: 'VIF_LIMIT', interface: name }) as const)];
 }
@@ -96,7 +99,12 @@ function missingOif(rule: Rule, use: InterfaceUse<Rule>, sources: StatusSources)
   const missing = missingVifs(use, sources);
   if (missing.length > 0 || !isWildcard(use.pattern)) return missing;
   const isIifOnly = use.members.length === 1 && rule.iif.members.every((name) => use.members.includes(name));
-  return isIifOnly ? [{ reason: 'NO_INTERFACE_MATCHES', interface: use.pattern }] : [];
+  if (!isIifOnly) return [];
+  return [sources.isDisabled(use.pattern) ? disabled(use) : { reason: 'NO_INTERFACE_MATCHES', interface: use.pattern }];
+}
+
+function disabled({ pattern }: InterfaceUse<Rule>): Missing {
+  return { reason: 'INTERFACE_DISABLED', interface: pattern };
 }
 
 function isDone(rule: Rule, sources: StatusSources): boolean {

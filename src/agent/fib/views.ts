@@ -13,6 +13,7 @@ export interface InterfaceView {
   readonly name: string;
   /** Undefined: it is away. */
   readonly link: Link | undefined;
+  /** Numbers that belong to it, also while it is away; none if it takes no part. */
   readonly vifs: Readonly<Partial<Record<Family, number>>>;
   readonly warnings: readonly Warning[];
 }
@@ -35,6 +36,7 @@ export function viewInterfaces(
   links: Links,
   families: ReadonlyMap<Family, FamilyFib>,
   membershipPatterns: Iterable<string>,
+  takesPart: (interfaceName: string) => boolean,
   warningsOf: (interfaceName: string) => readonly Warning[],
 ): InterfaceView[] {
   const names = new Set<string>();
@@ -47,7 +49,7 @@ export function viewInterfaces(
   return Array.from(names, (name) => {
     const vifs: Partial<Record<Family, number>> = {};
     for (const [family, fib] of families) {
-      const vif = fib.vifs.table.get(name);
+      const vif = takesPart(name) ? fib.vifs.table.get(name) : undefined;
       if (vif !== undefined) vifs[family] = vif.number;
     }
     return { name, link: links.named(name), vifs, warnings: warningsOf(name) };

@@ -17,9 +17,17 @@ export interface VifPlan {
   readonly lateVifs: readonly Operation[];
 }
 
+export interface VifOptions {
+  readonly family: Family;
+  /** Vifs that may be used; undefined: all that the kernel has. */
+  readonly vifLimit: number | undefined;
+  /** Whether the interface, present or not, takes part in forwarding. */
+  readonly takesPart: (interfaceName: string) => boolean;
+}
+
 export class VifKeeper {
   readonly table: VifTable;
-  readonly #family: Family;
+  readonly #options: VifOptions;
   readonly #links: Links;
   readonly #rules: RuleBook;
   /** Names of present interfaces that rules use. */
@@ -32,9 +40,13 @@ export class VifKeeper {
   /** `takeNames` may have something new. */
   #haveNamesChanged = false;
 
-  constructor(family: Family, limit: number | undefined, links: Links, rules: RuleBook) {
-    this.table = new VifTable(limit);
-    this.#family = family;
+  /**
+   * @param links all that are there: those that take no part may have a vif still
+   * @param rules these see only links that take part
+   */
+  constructor(options: VifOptions, links: Links, rules: RuleBook) {
+    this.table = new VifTable(options.vifLimit);
+    this.#options = options;
     this.#links = links;
     this.#rules = rules;
   }
@@ -51,7 +63,9 @@ export class VifKeeper {
 
   /** Names of interfaces that take part: those that rules use, and those that are away and will be used again. */
   participants(): string[] {
-    const isAwaited = (name: string) => this.#links.named(name) === undefined && this.#rules.uses.isUsed(name);
+    const { takesPart } = this.#options;
+    const isAwaited = (name: string) =>
+      takesPart(name) && this.#links.named(name) === undefined && this.#rules.uses.isUsed(name);
     return Array.from(this.table, ({ name }) => name).filter((name) => this.#usedNames.has(name) || isAwaited(name));
   }
 
@@ -141,6 +155,7 @@ export class VifKeeper {
       const { uses } = this.#rules;
       uses.haveChanged = false;
       this.#usedNames = uses.presentNames();
+      this.#rules.touchBoundaries();
       this.#haveNamesChanged = true;
       this.#waitingNames.clear();
       for (const name of this.#usedNames) {
@@ -156,16 +171,17 @@ export class VifKeeper {
     const deletes: Operation[] = [];
     const adds: Operation[] = [];
     const lateVifs: Operation[] = [];
+    const { family } = this.#options;
     for (const vif of this.table) {
       const ifindex = this.#usedNames.has(vif.name) ? this.#links.named(vif.name)?.ifindex : undefined;
       if (vif.failure !== undefined || vif.ifindex === ifindex) continue;
       if (vif.ifindex !== undefined) {
         // One that belongs to another interface now must make room for it, and for its new number.
         const isElsewhere = this.#links.indexed(vif.ifindex)?.name !== vif.name;
-        const operation: Operation = { op: 'delete-vif', family: this.#family, vif: vif.number };
+        const operation: Operation = { op: 'delete-vif', family, vif: vif.number };
         (isElsewhere ? deletes : lateVifs).push(operation);
       }
-      if (ifindex !== undefined) adds.push({ op: 'add-vif', family: this.#family, vif: vif.number, ifindex });
+      if (ifindex !== undefined) adds.push({ op: 'add-vif', family, vif: vif.number, ifindex });
     }
     return { vifs: [...deletes, ...adds], lateVifs };
   }

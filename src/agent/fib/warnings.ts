@@ -1,5 +1,5 @@
 // What the kernel takes and a person may regret.
-import { addressKey, isHost, isLinkLocalGroup } from '../../model/address.js';
+import { type Prefix, addressKey, formatPrefix, isHost, isLinkLocalGroup, overlaps } from '../../model/address.js';
 import { type Link, isWildcard } from '../../model/interface.js';
 import { mrouteFamily } from '../../model/mroute.js';
 import type { Warning } from '../../model/resource.js';
@@ -14,6 +14,8 @@ export interface WarningSources {
   conflictsOf(interfaceName: string): readonly Warning[];
   /** What the engine has found out about the interface, such as RP_FILTER. */
   interfaceWarningsOf(interfaceName: string): readonly Warning[];
+  /** Of the family of the rule. */
+  boundariesOf(interfaceName: string): readonly Prefix[];
 }
 
 /** All warnings of a rule. */
@@ -25,6 +27,7 @@ export function warningsOf(rule: Rule, sources: WarningSources): Warning[] {
     ...linkLocalWarnings(rule),
     ...shadowWarnings(rule, sources),
     ...thresholdWarnings(rule),
+    ...boundaryWarnings(rule, sources),
     ...Array.from(names).flatMap((name) => flagWarnings(sources.linkOf(name))),
     ...iifs.flatMap((name) => sources.conflictsOf(name)),
     ...Array.from(names).flatMap((name) =>
@@ -67,6 +70,29 @@ function thresholdWarnings({ mroute }: Rule): Warning[] {
   const isAsked = mroute.oifs.some(({ ttlThreshold }) => ttlThreshold !== undefined && ttlThreshold > 1);
   if (mrouteFamily(mroute.key) === 'ipv4' || !isAsked) return [];
   return [{ code: 'TTL_THRESHOLD_IPV6', text: 'the kernel has no TTL thresholds for IPv6; they have no effect' }];
+}
+
+/** Boundaries take away from what the rule asks for; one that denies asks for nothing. */
+function boundaryWarnings({ mroute, iif, oifs }: Rule, sources: WarningSources): Warning[] {
+  if (mroute.deny) return [];
+  const iifs = namesOf(iif);
+  // A wildcard oif does not stand for the iif.
+  const leaving = oifs.flatMap(({ use }) =>
+    namesOf(use).filter((name) => name === use.pattern || iifs.some((each) => each !== name)),
+  );
+  const warn = (names: readonly string[], verb: string) =>
+    [...new Set(names)].flatMap((name) =>
+      sources
+        .boundariesOf(name)
+        .filter((boundary) => overlaps(boundary, mroute.key.group))
+        .map((boundary) => ({ code: 'BOUNDARY' as const, text: `${formatPrefix(boundary)} does not ${verb} ${name}` })),
+    );
+  return [...warn(iifs, 'enter'), ...warn(leaving, 'leave')];
+}
+
+/** The names that a pattern stands for; an exact one also while its interface is away. */
+function namesOf({ pattern, members }: Rule['iif']): readonly string[] {
+  return isWildcard(pattern) ? members : [pattern];
 }
 
 function flagWarnings(link: Link | undefined): Warning[] {

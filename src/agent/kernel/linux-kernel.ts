@@ -4,6 +4,7 @@ import type { Family } from '../../model/address.js';
 import type { Link } from '../../model/interface.js';
 import type { Mrule } from '../../model/mrule.js';
 import type { KernelFailure } from '../../model/resource.js';
+import { kernelTable } from '../../model/table.js';
 import {
   type NetlinkEvent,
   type NetlinkNotifications,
@@ -11,6 +12,7 @@ import {
   openNetlinkNotifications,
   openNetlinkRequests,
 } from '../netlink/connection.js';
+import { addressDumpRequest, parseInterfaceAddress } from '../netlink/address.js';
 import { linkDumpRequest, parseLink } from '../netlink/link.js';
 import type { NewsKind } from '../netlink/news.js';
 import { mfcDumpRequest, parseMfcEntry } from '../netlink/mroute.js';
@@ -28,6 +30,7 @@ import type {
   KernelEvent,
   KernelPort,
   LearnedFlow,
+  LinkAddress,
   MfcDumpEntry,
   Operation,
   UpcallEvent,
@@ -139,7 +142,7 @@ export class LinuxKernel implements KernelPort {
   readHeldState(): readonly HeldState[] {
     const names = this.#vifNames.read();
     return this.families.flatMap((family): HeldState[] => {
-      const vifs = readVifs(family, this.#table, this.#socket(family), this.#requests);
+      const vifs = readVifs(family, kernelTable(this.#table, family), this.#socket(family), this.#requests);
       const groups = parseHostGroups(family, readHostGroups(family));
       return [
         {
@@ -190,6 +193,13 @@ export class LinuxKernel implements KernelPort {
     return news.flatMap((item) => (item.event === 'link' ? [item.link] : []));
   }
 
+  listAddresses(): readonly LinkAddress[] {
+    const news = this.families.flatMap((family) =>
+      this.#requests.dump(addressDumpRequest(family), parseInterfaceAddress),
+    );
+    return news.flatMap(({ address }) => (address.isUsable ? [address] : []));
+  }
+
   listMrules(): readonly Mrule[] {
     return this.families.flatMap((family) =>
       this.#requests.dump(mruleDumpRequest(family), parseMrule).flatMap(({ rule }) => plainMrule(rule) ?? []),
@@ -197,7 +207,9 @@ export class LinuxKernel implements KernelPort {
   }
 
   listMfc(family: Family): readonly MfcDumpEntry[] {
-    return this.#requests.dump(mfcDumpRequest(family, this.#table), parseMfcEntry).map(({ entry }) => entry);
+    return this.#requests
+      .dump(mfcDumpRequest(family, kernelTable(this.#table, family)), parseMfcEntry)
+      .map(({ entry }) => entry);
   }
 
   readSetting(family: Family, interfaceName: string, setting: 'rp_filter' | 'disable_ipv6'): number | undefined {
@@ -321,7 +333,8 @@ export class LinuxKernel implements KernelPort {
       }
       case 'mfc-gone': {
         const { table, source, group, isUnresolved } = event.entry;
-        if (table === this.#table && !isUnresolved) this.#onEvent({ event: 'mfc-gone', source, group });
+        if (table === kernelTable(this.#table, group.family) && !isUnresolved)
+          this.#onEvent({ event: 'mfc-gone', source, group });
         return;
       }
       case 'resync':
@@ -330,15 +343,25 @@ export class LinuxKernel implements KernelPort {
       case 'netconf':
         this.#onEvent({ event: 'settings' });
         return;
-      case 'mfc':
       case 'address':
       case 'address-gone':
+        this.#onEvent({ event: 'addresses' });
+        return;
+      case 'mfc':
         return;
     }
   }
 }
 
-const KINDS_OF_CONFIGURATION: readonly NewsKind[] = ['link', 'link-gone', 'mrule', 'mrule-gone', 'netconf'];
+const KINDS_OF_CONFIGURATION: readonly NewsKind[] = [
+  'link',
+  'link-gone',
+  'address',
+  'address-gone',
+  'mrule',
+  'mrule-gone',
+  'netconf',
+];
 const KINDS_OF_MFC: readonly NewsKind[] = ['mfc-gone'];
 
 /** Counters of what is not there. */

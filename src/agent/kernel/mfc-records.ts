@@ -56,10 +56,11 @@ export function packUpcallGroups(groups: readonly UpcallGroup[]): Uint32Array {
   );
   const words = new Uint32Array(length);
   let offset = 0;
-  for (const { group, upcallIifs, rules } of groups) {
+  for (const { group, upcallIifs, barredVifs, rules } of groups) {
     packPrefix(words, offset, group);
     words[offset + 5] = upcallIifs;
-    words[offset + 6] = rules.length;
+    words[offset + 6] = barredVifs;
+    words[offset + 7] = rules.length;
     offset += GROUP_WORDS;
     for (const rule of rules) {
       packRule(words, offset, rule);
@@ -98,8 +99,8 @@ export function unpackUpcallRecords(words: Uint32Array): UpcallRecord[] {
   return records;
 }
 
-/** Words of a group before its rules: prefix, upcall iifs, number of rules. */
-const GROUP_WORDS = 7;
+/** Words of a group before its rules: prefix, upcall iifs, barred vifs, number of rules. */
+const GROUP_WORDS = 8;
 
 /** Words of a rule before its excepts: iif, flags, source prefix, ttls, number of excepts. */
 const RULE_WORDS = 16;

@@ -146,9 +146,10 @@ export interface UpcallThread {
   readonly isRealtime: boolean;
   /**
    * Replaces the rules of group prefixes. A record: prefix length, group (4 words), upcall iifs (bit set of the vifs
-   * whose flows are answered by (S,G) entries), number of rules, then the rules. A rule: iif vif, flags (bit 0 deny),
+   * whose flows are answered by (S,G) entries), barred vifs (bit set of those where packets of these groups neither enter
+   * nor leave, whatever rules of any prefix say), number of rules, then the rules. A rule: iif vif, flags (bit 0 deny),
    * source prefix length, source (4 words), ttls (8 words, as in applyMfc), number of excepts, then for each its
-   * prefix length and 4 words. No rules: the prefix is forgotten. When this returns every later answer is by the new
+   * prefix length and 4 words. No rules and no barred vifs: the prefix is forgotten. When this returns every later answer is by the new
    * rules, and what was answered by the old ones is in the ring. So are the new answers to flows of these prefixes that
    * were left alone before, the last 1,024 of a family: the kernel keeps them unresolved for 10 s and asks no more. Where
    * the new rules forward such a source from several iifs, no entry stays, and the kernel asks at its next packet.

@@ -48,12 +48,14 @@ export interface VifRule {
   readonly oifs: readonly VifOif[];
 }
 
-/** The rules with exactly this group prefix; the upcall thread unites those of all prefixes that hold a group. */
+/** What holds for exactly this group prefix; the upcall thread unites that of all prefixes that hold a group. */
 export interface UpcallGroup {
   readonly group: Prefix;
   /** Bit set of the vifs whose flows are answered by (S,G) entries; for a prefix, all. */
   readonly upcallIifs: number;
-  /** Empty: forget the prefix. */
+  /** Bit set of the vifs where packets of these groups neither enter nor leave, whatever rules of any prefix say. */
+  readonly barredVifs: number;
+  /** Empty, and no barred vifs: forget the prefix. */
   readonly rules: readonly VifRule[];
 }
 
@@ -127,6 +129,12 @@ export interface HeldState {
   readonly joins: readonly Join[];
 }
 
+/** An address that an interface has. */
+export interface LinkAddress {
+  readonly ifindex: number;
+  readonly address: Address;
+}
+
 /** What the kernel says on its own. Handlers set state and ask for a turn; they never act inside the event. */
 export type KernelEvent =
   | { readonly event: 'link'; readonly link: Link }
@@ -135,6 +143,8 @@ export type KernelEvent =
   | { readonly event: 'mrule-gone'; readonly rule: Mrule }
   /** An entry of our table went without us. */
   | { readonly event: 'mfc-gone'; readonly source: Address | undefined; readonly group: Address }
+  /** Some interface has other addresses. */
+  | { readonly event: 'addresses' }
   /** A setting of some interface changed, such as rp_filter. */
   | { readonly event: 'settings' }
   /** Learned flows wait: `drainUpcalls`. */
@@ -181,6 +191,8 @@ export interface KernelPort {
   /** Undefined where there is no such entry. */
   readCounters(family: Family, keys: readonly FlowKey[]): readonly (Counters | undefined)[];
   listLinks(): readonly Link[];
+  /** Addresses that can be sent from, those of one interface in the kernel's order: primary ones first. */
+  listAddresses(): readonly LinkAddress[];
   /** All mrules of the families that are there, of every table. */
   listMrules(): readonly Mrule[];
   /** The kernel's forwarding cache of our table. */
