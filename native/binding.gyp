@@ -30,6 +30,7 @@
         "src/prefix.cc",
         "src/scheduling.cc",
         "src/signalling_socket.cc",
+        "src/standard_streams.cc",
         "src/unix_address.cc",
         "src/upcall_reader.cc",
         "src/upcall_responder.cc",
@@ -52,8 +53,11 @@
           "sources": [
             "src/capabilities.cc",
             "src/launch.cc",
+            "src/launch_control_socket.cc",
+            "src/launch_daemon.cc",
             "src/launch_descriptors.cc",
             "src/launch_directory.cc",
+            "src/launch_keeper.cc",
             "src/launch_options.cc",
             "src/launch_parent.cc",
             "src/launch_privileges.cc",
@@ -61,9 +65,11 @@
             "src/launch_report.cc",
             "src/launch_runtime_directory.cc",
             "src/launch_signalling.cc",
+            "src/launch_smcrouted_options.cc",
             "src/launch_sockets.cc",
             "src/launch_state_directory.cc",
-            "src/launch_user.cc"
+            "src/launch_user.cc",
+            "src/standard_streams.cc"
           ],
           "defines": ["MCROUTE_VERSION=\"<!(node -p \"require('../package.json').version\")\""],
           "cflags_cc!": ["-fno-exceptions", "-fno-rtti"],

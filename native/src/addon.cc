@@ -108,6 +108,7 @@ Napi::Object defineExports(Napi::Env env, Napi::Object exports) {
   add("createMemoryFile", createMemoryFile);
   add("lockFile", lockFile);
   add("closeDescriptor", closeDescriptor);
+  add("detachStandardStreams", static_cast<void (*)(const Napi::CallbackInfo&)>(detachStandardStreams));
   add("setCloseOnExec", setDescriptorCloseOnExec);
   add("interfaceIndex", interfaceIndex);
   return exports;

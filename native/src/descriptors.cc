@@ -10,6 +10,7 @@
 
 #include "arguments.h"
 #include "errno_error.h"
+#include "standard_streams.h"
 #include "unique_fd.h"
 
 // Linux 6.3; libc's headers may be older.
@@ -42,6 +43,11 @@ Napi::Value lockFile(const Napi::CallbackInfo& info) {
   if (flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return Napi::Number::New(env, fd.release());
   if (errno == EWOULDBLOCK) return env.Undefined();
   throwErrno(env, errno, "flock");
+}
+
+void detachStandardStreams(const Napi::CallbackInfo& info) {
+  const int error = detachStandardStreams();
+  if (error != 0) throwErrno(info.Env(), error, "dup2");
 }
 
 void closeDescriptor(const Napi::CallbackInfo& info) {

@@ -11,6 +11,9 @@ Napi::Value createMemoryFile(const Napi::CallbackInfo& info);
 /// lockFile(path): a descriptor that holds the lock of the file; undefined if another open file has it.
 Napi::Value lockFile(const Napi::CallbackInfo& info);
 
+/// detachStandardStreams(): /dev/null is stdin, stdout and stderr from now on.
+void detachStandardStreams(const Napi::CallbackInfo& info);
+
 /// closeDescriptor(fd)
 void closeDescriptor(const Napi::CallbackInfo& info);
 

@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "capabilities.h"
+#include "launch_control_socket.h"
+#include "launch_daemon.h"
 #include "launch_descriptors.h"
+#include "launch_keeper.h"
 #include "launch_options.h"
 #include "launch_parent.h"
 #include "launch_privileges.h"
@@ -37,6 +40,8 @@ using namespace mcroute;
 
 /// For `--help` and its like: nothing is opened, and no capability stays.
 [[noreturn]] void launchBare(const LaunchOptions& options) {
+  // What `smcrouted -F` reads it reads with the rights of who asks, as a reader of files does.
+  if (options.isSmcrouted) runProgram(options.program);
   const Console console(/*isSilent=*/true);
   const auto descriptors = takeListenDescriptors();
   dropPrivileges(withinUserNamespace(resolveIdentity(options.user, console), console), 0, console);
@@ -63,6 +68,35 @@ using namespace mcroute;
   runProgram(options.program);
 }
 
+/// The program gets its control socket and a pipe to its keeper beside the sockets of the table.
+[[noreturn]] void launchSmcrouted(const LaunchOptions& options, const SmcroutedOptions& smcrouted) {
+  speakAsSmcrouted(smcrouted.identity);
+  const Console console(/*isSilent=*/false);
+  auto descriptors = takeListenDescriptors();
+  const auto identity = options.user ? withinUserNamespace(resolveIdentity(options.user, console), console)
+                                     : Identity{getuid(), getgid()};
+  UniqueFd starter = smcrouted.isForeground ? UniqueFd() : becomeDaemon();
+  for (unsigned left = smcrouted.delaySeconds; left > 0;) left = sleep(left);
+  // The table first: who has it already is not to be disturbed at its socket.
+  openMrouteSockets(options, descriptors, console);
+  if (options.wantsSignalling) openSignallingSockets(options, descriptors, console);
+  ControlSocket control = openControlSocket(smcrouted.socket);
+  UniqueFd keeper = startKeeper(
+      {
+          .pidFile = smcrouted.pidFile,
+          .socket = smcrouted.socket,
+          .socketDevice = control.device,
+          .socketInode = control.inode,
+      },
+      std::move(starter));
+  descriptors.push_back({control.fd.release(), "control"});
+  descriptors.push_back({keeper.release(), "keeper"});
+  allowRealtime(console);
+  dropPrivileges(identity, capabilityBit(CAP_NET_ADMIN), console);
+  passListenDescriptors(descriptors);
+  runProgram(options.program);
+}
+
 int launch(const std::vector<std::string>& arguments, pid_t parent) {
   const auto options = parseLaunchOptions(arguments);
   switch (options.mode) {
@@ -75,6 +109,7 @@ int launch(const std::vector<std::string>& arguments, pid_t parent) {
       launchBare(options);
     case LaunchMode::agent:
       openStandardDescriptors();
+      if (options.smcrouted) launchSmcrouted(options, *options.smcrouted);
       launchAgent(options, parent);
   }
   return 1;
@@ -88,10 +123,10 @@ int main(int argc, char** argv) {
   try {
     return launch(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc), parent);
   } catch (const LaunchError& error) {
-    sayOnStderr(reasonWord(error.reason()), error.what());
+    reportFailure(error.reason(), error.what());
     return exitStatus(error.reason());
   } catch (const std::exception& error) {
-    sayOnStderr(reasonWord(Reason::kernelError), error.what());
+    reportFailure(Reason::kernelError, error.what());
     return exitStatus(Reason::kernelError);
   }
 }

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "launch_report.h"
+#include "launch_smcrouted_options.h"
 
 namespace mcroute {
 
@@ -32,6 +33,10 @@ mrt4 and mrt6 as in sd_listen_fds(3). Sockets that come in that way are kept.
                            --state-directory from the ARGUMENTs, where they
                            stay; open nothing if these have --help, --version
                            or --check
+  --smcrouted              PROGRAM is an interpreter, and behind its options and
+                           its file stand those of smcrouted: take all from there,
+                           become a daemon unless there is -n, open the control
+                           socket, and leave a process behind for the pid file
   --help, --version
 
 Exit status before PROGRAM runs: 64 usage, 69 table in use or kernel support
@@ -224,6 +229,8 @@ LaunchOptions parseLaunchOptions(const std::vector<std::string>& arguments) {
     }
     if (name == "--from-arguments" && !value) {
       isFromArguments = true;
+    } else if (name == "--smcrouted" && !value) {
+      options.isSmcrouted = true;
     } else if (name == "--signalling" && !value) {
       options.wantsSignalling = true;
     } else if (name == "--die-with-parent") {
@@ -240,6 +247,10 @@ LaunchOptions parseLaunchOptions(const std::vector<std::string>& arguments) {
   }
   if (options.program.empty()) {
     throw invalid("the program is missing: mcroute-launch --table ID -- PROGRAM [ARGUMENT...]");
+  }
+  if (options.isSmcrouted) {
+    readSmcroutedArguments(options);
+    return options;
   }
   if (isFromArguments) readProgramArguments(options, table);
   if (options.mode == LaunchMode::bare) return options;

@@ -27,9 +27,20 @@ enum class LaunchMode {
   bare,
 };
 
+/// What is asked of a program with the ways of smcrouted.
+struct SmcroutedOptions {
+  bool isForeground;
+  std::uint32_t delaySeconds;
+  /// Begins messages.
+  std::string identity;
+  std::string pidFile;
+  /// Path of the control socket.
+  std::string socket;
+};
+
 struct LaunchOptions {
   LaunchMode mode = LaunchMode::agent;
-  /// kMinTable..kMaxTable in mode `agent`, 0 otherwise.
+  /// kMinTable..kMaxTable in mode `agent`, 0 otherwise; for smcrouted 0 is the kernel's default table.
   std::uint32_t table = 0;
   bool wantsIpv4 = true;
   bool wantsIpv6 = true;
@@ -44,6 +55,10 @@ struct LaunchOptions {
   bool diesWithParent = false;
   /// As the parent itself says; without it whoever is the parent when the launcher begins.
   std::optional<pid_t> parent;
+  /// The program's arguments are those of smcrouted.
+  bool isSmcrouted = false;
+  /// Set for smcrouted in mode `agent`.
+  std::optional<SmcroutedOptions> smcrouted;
   /// The program and its arguments as they came.
   std::vector<std::string> program;
 };

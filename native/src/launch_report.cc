@@ -7,11 +7,33 @@
 #include <system_error>
 
 namespace mcroute {
+namespace {
+
+const std::string kProgram = "mcroute-launch";
+
+/// Empty: the launcher speaks for itself. Set once, before anything is said.
+std::string smcroutedName;
+
+/// One write, so that lines of several agents on one log never mix. A stderr that takes nothing leaves nobody to tell.
+void sayOnStderr(const std::string& prefix, const std::string& sentence) {
+  const std::string& name = smcroutedName.empty() ? kProgram : smcroutedName;
+  dprintf(STDERR_FILENO, "%s: %s%s\n", name.c_str(), prefix.c_str(), sentence.c_str());
+}
+
+}  // namespace
+
+void speakAsSmcrouted(const std::string& name) { smcroutedName = name; }
+
+std::string userOption() { return smcroutedName.empty() ? "--user" : "-p"; }
+
+std::string tableOption() { return smcroutedName.empty() ? "--table" : "-t"; }
 
 const char* reasonWord(Reason reason) {
   switch (reason) {
     case Reason::tableInUse:
       return "TABLE_IN_USE";
+    case Reason::socketInUse:
+      return "SOCKET_IN_USE";
     case Reason::missingCapability:
       return "MISSING_CAPABILITY";
     case Reason::invalidField:
@@ -31,8 +53,10 @@ const char* reasonWord(Reason reason) {
 int exitStatus(Reason reason) {
   switch (reason) {
     case Reason::tableInUse:
-    case Reason::kernelUnsupported:
+    case Reason::socketInUse:
       return EX_UNAVAILABLE;
+    case Reason::kernelUnsupported:
+      return smcroutedName.empty() ? EX_UNAVAILABLE : EX_PROTOCOL;
     case Reason::missingCapability:
       return EX_NOPERM;
     case Reason::invalidField:
@@ -55,16 +79,15 @@ LaunchError kernelError(const std::string& call, int error) {
 }
 
 void Console::warn(const std::string& sentence) const {
-  if (!isSilent_) sayOnStderr("warning", sentence);
+  if (!isSilent_) sayOnStderr("warning: ", sentence);
 }
 
 void Console::note(const std::string& sentence) const {
-  if (!isSilent_) sayOnStderr("note", sentence);
+  if (!isSilent_) sayOnStderr("note: ", sentence);
 }
 
-void sayOnStderr(const std::string& prefix, const std::string& sentence) {
-  // One write, so that lines of several agents on one log never mix. A stderr that takes nothing leaves nobody to tell.
-  dprintf(STDERR_FILENO, "mcroute-launch: %s: %s\n", prefix.c_str(), sentence.c_str());
+void reportFailure(Reason reason, const std::string& sentence) {
+  sayOnStderr(smcroutedName.empty() ? std::string(reasonWord(reason)) + ": " : "", sentence);
 }
 
 }  // namespace mcroute

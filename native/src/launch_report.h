@@ -9,6 +9,7 @@ namespace mcroute {
 /// Why a launch failed. The word on stderr and the exit status are part of the interface.
 enum class Reason {
   tableInUse,
+  socketInUse,
   missingCapability,
   invalidField,
   kernelUnsupported,
@@ -17,11 +18,21 @@ enum class Reason {
   execFailed,
 };
 
+/// From now on messages begin with `NAME: ` and have no words of reasons, and the exit statuses are those of smcrouted.
+void speakAsSmcrouted(const std::string& name);
+
+/// How the program's user and its table are named: --user and --table, or -p and -t.
+std::string userOption();
+std::string tableOption();
+
 /// The stable word of a reason, such as TABLE_IN_USE.
 const char* reasonWord(Reason reason);
 
 /// The status of sysexits.h that the launcher ends with.
 int exitStatus(Reason reason);
+
+/// Says why the launch has failed.
+void reportFailure(Reason reason, const std::string& sentence);
 
 /// A failure that ends the launch; `what()` is the sentence with the cure.
 class LaunchError : public std::runtime_error {
@@ -51,8 +62,5 @@ class Console {
  private:
   bool isSilent_;
 };
-
-/// Writes `mcroute-launch: PREFIX: SENTENCE` to stderr.
-void sayOnStderr(const std::string& prefix, const std::string& sentence);
 
 }  // namespace mcroute

@@ -129,7 +129,7 @@ void chooseTable(const FamilyConstants& family, int fd, std::uint32_t table) {
       throw unsupported(family, fd);
     case EINVAL:
       throw LaunchError(Reason::invalidField, std::string("the kernel refuses ") + family.title + " table " +
-                                                  std::to_string(table) + ": choose another --table");
+                                                  std::to_string(table) + ": choose another " + tableOption());
     default:
       throw kernelError(std::string("setsockopt(") + family.tableOptionName + ")", errno);
   }
@@ -140,9 +140,11 @@ void ownTable(const FamilyConstants& family, int fd, std::uint32_t table) {
   if (setsockopt(fd, family.level, family.initOption, &one, sizeof one) == 0) return;
   switch (errno) {
     case EADDRINUSE:
-      throw LaunchError(Reason::tableInUse, "table " + std::to_string(table) + " (" + family.title +
+      throw LaunchError(Reason::tableInUse, (table == 0 ? "the default table" : "table " + std::to_string(table)) +
+                                                " (" + family.title +
                                                 ") is owned by another program, perhaps another agent, smcrouted or "
-                                                "pimd: stop it (find it with `ss -awp`) or choose another --table");
+                                                "pimd: stop it (find it with `ss -awp`) or choose another " +
+                                                tableOption());
     case EPERM:
     case EACCES:
       throw missingCapability();
@@ -181,7 +183,8 @@ void configureIpv6(int fd) {
 
 NamedDescriptor openMrouteSocket(const FamilyConstants& family, const LaunchOptions& options, const Console& console) {
   UniqueFd fd = openRawSocket(family);
-  chooseTable(family, fd.get(), options.table);
+  // The default table needs no choice, which a kernel that has but this one would refuse.
+  if (options.table != 0) chooseTable(family, fd.get(), options.table);
   if (family.domain == AF_INET) {
     configureIpv4(fd.get());
   } else {

@@ -39,8 +39,8 @@ std::optional<Identity> findUser(const std::string& name) {
 gid_t resolveGroup(const std::string& text) {
   if (const group* entry = getgrnam(text.c_str())) return entry->gr_gid;
   if (const auto id = parseId(text)) return *id;
-  throw unknown("there is no group \"" + text + "\": make it (`groupadd --system " + text +
-                "`) or name another with --user USER:GROUP");
+  throw unknown("there is no group \"" + text + "\": make it (`groupadd --system " + text + "`) or name another with " +
+                userOption() + " USER:GROUP");
 }
 
 Identity resolveRequested(const std::string& text) {
@@ -50,12 +50,13 @@ Identity resolveRequested(const std::string& text) {
   if (const auto found = findUser(user)) return {found->uid, group ? resolveGroup(*group) : found->gid};
   const auto uid = parseId(user);
   if (!uid) {
-    throw unknown("there is no user \"" + user + "\": make it (`useradd --system " + user +
-                  "`) or name another with --user");
+    throw unknown("there is no user \"" + user + "\": make it (`useradd --system " + user + "`) or name another with " +
+                  userOption());
   }
   if (group) return {*uid, resolveGroup(*group)};
   if (const passwd* entry = getpwuid(*uid)) return {*uid, entry->pw_gid};
-  throw unknown("user " + user + " has no entry and so no group: give one with --user " + user + ":GROUP");
+  throw unknown("user " + user + " has no entry and so no group: give one with " + userOption() + " " + user +
+                ":GROUP");
 }
 
 Identity resolveDefault(const Console& console) {

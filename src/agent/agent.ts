@@ -1,34 +1,46 @@
 // Puts the parts of an agent together: saved wishes, kernel, engine, service, timers.
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import type { Logger } from '../runtime/log.js';
-import { CONFIG_OWNER } from '../model/owner.js';
-import { type RuntimeAddon, loadAddon } from '../runtime/native.js';
+import { COMMAND_OWNER, CONFIG_OWNER } from '../model/owner.js';
 import { type Notifier, watchdogTimeoutMs } from '../runtime/notify.js';
 import { type PrivilegeFinding, findWrongPrivileges } from '../runtime/privileges.js';
 import { DurableWishes } from './durable-wishes.js';
-import type { FileContent, FileWishes, ReloadResult } from './file-wishes.js';
+import { idleCheckIntervalMs } from './fib/idle.js';
+import { FileReload } from './file-reload.js';
+import type { FileWishes } from './file-wishes.js';
 import { Engine, type EngineNote, type EngineOptions } from './engine.js';
 import { Hook, type HookNote } from './hook/hook.js';
 import { hookSpawner } from './hook/process.js';
 import { type LinuxKernel, openLinuxKernel } from './kernel/linux-kernel.js';
+import { loadNative } from './kernel/native.js';
 import type { MrtSockets, NamedFd } from './kernel/sockets.js';
-import type { OwnedResource } from './rib/rib.js';
-import type { RunningServer } from './service/server.js';
+import { LinkProtocols } from './link-protocols.js';
+import { advertisersOf, queriersOf } from './link-wishes.js';
+import { ADVERTISEMENT_INTERVAL_S } from './mrdisc/advertiser.js';
+import { firstRevision, openState, savedWishes } from './saved-state.js';
+import type { RunningServer, ServedSocket } from './service/server.js';
 import { serve } from './service/server.js';
 import { Watchers } from './service/watchers.js';
-import { type OpenedStore, type StoreNote, openWishStore } from './store/wish-store.js';
+import { adoptSignallingSockets, signallingSockets } from './signalling/sockets.js';
 
 export interface AgentOptions extends Omit<EngineOptions, 'journal' | 'firstRevision'> {
   readonly sockets: MrtSockets;
   /** Other descriptors that an earlier agent of the table left. */
   readonly handedOver: readonly NamedFd[];
-  readonly socketPath: string;
+  /** Where it serves. */
+  readonly socket: ServedSocket;
+  /** Whose resources the commands of smcroutectl change; `config` lets the API change what the file says. */
+  readonly commandOwner?: typeof COMMAND_OWNER | typeof CONFIG_OWNER;
+  /** The configuration file was read again and is used. */
+  readonly onReloaded?: () => void;
   /** Where the wishes of the table are saved; undefined: they end with the agent. */
   readonly stateDirectory: string | undefined;
   /** The configuration file, if there is to be one. */
   readonly file: FileWishes | undefined;
   /** A command to run when the configuration was loaded or a flow was learned. */
   readonly hook: string | undefined;
+  /** Time between two advertisements of router discovery, in seconds: ADVERTISEMENT_INTERVAL_S. */
+  readonly advertisementIntervalS?: number;
   readonly version: string;
   /** Answers upcalls at real-time priority if that is allowed. */
   readonly wantsRealtime: boolean;
@@ -53,15 +65,8 @@ export interface RunningAgent {
   leave(): Promise<void>;
 }
 
-/** Idle flows are looked for this many times per timeout, and at most once a second. */
-const IDLE_CHECKS_PER_TIMEOUT = 4;
-
 /** Time between two comparisons of the kernel with what it should hold, in ms. */
 const AUDIT_INTERVAL_MS = 60_000;
-
-/** Time in which an agent before this one must have gone, in ms, and how often that is looked at. */
-const LOCK_LIMIT_MS = 10_000;
-const LOCK_RETRY_MS = 5;
 
 /** Some thread may do more or less than an agent's may; `findings` says which. */
 export class PrivilegeError extends Error {
@@ -74,16 +79,6 @@ export class PrivilegeError extends Error {
   }
 }
 
-/** Another agent of the table runs, or its state cannot be reached. */
-export class StateError extends Error {
-  readonly code: 'TABLE_LOCKED' | 'STATE_DIRECTORY';
-
-  constructor(code: StateError['code'], message: string, cause?: unknown) {
-    super(message, { cause });
-    this.code = code;
-  }
-}
-
 /**
  * Opens the kernel, starts the engine and serves. If a later step fails, what was opened is closed again: the kernel then
  * keeps the table exactly as long as somebody else has its sockets.
@@ -93,8 +88,10 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   const { file } = options;
   const saved = await openState(options, log);
   const wishes = saved && new DurableWishes(saved.store, file && CONFIG_OWNER);
+  const signalling = signallingSockets(options.handedOver);
   const kernel = openLinuxKernel({
     ...options,
+    handedOver: options.handedOver.filter((named) => !signalling.includes(named)),
     keep: (name, fds) => {
       notifier.keep(name, fds);
     },
@@ -119,30 +116,36 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
       hook.onInstalled(flows);
     });
   }
+  const protocols = new LinkProtocols({ sockets: adoptSignallingSockets(loadNative(), signalling) });
+  followLinks(engine, protocols, options.advertisementIntervalS ?? ADVERTISEMENT_INTERVAL_S.default);
+  const reloads = file && new FileReload(file, engine, log, { hook, onReloaded: options.onReloaded });
   let server: RunningServer;
   try {
     const content = file?.load();
     const owned = file?.owned(kernel.listLinks().map(({ name }) => name)) ?? [];
     engine.start([...savedWishes(saved, file !== undefined), ...owned]);
-    if (file !== undefined && content !== undefined) logContent(log, file, content, owned.length);
+    if (content !== undefined) reloads?.logContent(content, owned.length);
     engine.onNames(() => {
       file?.refresh(engine);
     });
     wishes?.attach(engine);
     const watchers = new Watchers(engine);
-    server = await serve(options.socketPath, {
+    server = await serve(options.socket, {
       engine,
       watchers,
+      linkProtocols: protocols,
       version: options.version,
+      commandOwner: options.commandOwner ?? COMMAND_OWNER,
       isRealtime: kernel.isRealtime,
       settled: async () => wishes?.settled(),
-      reload: file && (() => reload(file, engine, log, hook)),
+      reload: reloads && (() => reloads.reload()),
       stop: options.onStop,
       onBug: (error, method) => {
         log.error({ err: error, method }, 'a request failed because of a bug');
       },
     });
   } catch (error) {
+    protocols.close();
     engine.stop({ keepsForwarding: notifier.isHeard });
     throw error;
   }
@@ -153,6 +156,8 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
     hook?.close();
     await server.stop();
     await wishes?.close();
+    if (keepsForwarding) protocols.close();
+    else protocols.stop();
     engine.stop({ keepsForwarding });
     if (!keepsForwarding) for (const name of kernel.keptNames) notifier.release(name);
     await notifier.flushed();
@@ -160,97 +165,21 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   return {
     kernel,
     engine,
-    reload: () => file !== undefined && tryReload(file, engine, log, hook),
+    reload: () => reloads?.tryReload() ?? false,
     stop: () => end(false),
     leave: () => end(true),
   };
 }
 
-/** What was saved, without what the configuration file says by now. */
-function savedWishes(saved: OpenedStore | undefined, hasFile: boolean): readonly OwnedResource[] {
-  const wishes = saved?.wishes ?? [];
-  return hasFile ? wishes.filter(({ owner }) => owner !== CONFIG_OWNER) : wishes;
-}
-
-function reload(file: FileWishes, engine: Engine, log: Logger, hook: Hook | undefined): ReloadResult {
-  const result = file.reload(engine);
-  const { added, changed, removed, unchanged } = result.effects;
-  if (result.isMissing) log.warn({ file: file.path }, 'the configuration file is not there');
-  for (const text of result.fileWarnings) log.warn({ text }, 'the configuration file has a warning');
-  log.info({ file: file.path, added, changed, removed, unchanged }, 'reloaded');
-  hook?.onReload();
-  return result;
-}
-
-function tryReload(file: FileWishes, engine: Engine, log: Logger, hook: Hook | undefined): boolean {
-  try {
-    reload(file, engine, log, hook);
-    return true;
-  } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
-    log.error({ file: file.path, text }, 'the configuration file cannot be used; nothing was changed');
-    return false;
-  }
-}
-
-function logContent(log: Logger, file: FileWishes, { isMissing, warnings }: FileContent, resources: number): void {
-  if (isMissing) log.warn({ file: file.path }, 'the configuration file is not there');
-  for (const text of warnings) log.warn({ text }, 'the configuration file has a warning');
-  log.info({ file: file.path, resources }, 'loaded');
-}
-
-/** Takes the table's state as the only agent that does, and reads it. */
-async function openState({ stateDirectory, table }: AgentOptions, log: Logger): Promise<OpenedStore | undefined> {
-  if (stateDirectory === undefined) {
-    log.warn('wishes end with this agent: no --state-directory is given');
-    return undefined;
-  }
-  await takeLock(join(stateDirectory, 'lock'), table);
-  return openWishStore({
-    directory: stateDirectory,
-    table,
-    onNote: (note) => {
-      logStoreNote(log, note);
-    },
+/** Has the protocols of links do what owners want, now and whenever that or the links change. */
+function followLinks(engine: Engine, protocols: LinkProtocols, intervalS: number): void {
+  const { families } = engine;
+  engine.onInterfaces(() => {
+    const wishes = engine.signallingLinks();
+    protocols.setQueriers(queriersOf(wishes, families));
+    protocols.setAdvertisers(advertisersOf(wishes, families, intervalS));
+    engine.setOwnJoins(protocols.neededJoins());
   });
-}
-
-/** The lock is held until the process ends. An agent before this one may be ending. */
-async function takeLock(path: string, table: number): Promise<void> {
-  const addon = loadAddon();
-  const end = performance.now() + LOCK_LIMIT_MS;
-  while (tryLock(addon, path) === undefined) {
-    if (performance.now() >= end) {
-      throw new StateError(
-        'TABLE_LOCKED',
-        `another agent of table ${table} has '${path}': stop it (\`fuser ${path}\` finds it), or choose another --table`,
-      );
-    }
-    await new Promise((resolve) => setTimeout(resolve, LOCK_RETRY_MS));
-  }
-}
-
-function tryLock(addon: RuntimeAddon, path: string): number | undefined {
-  try {
-    return addon.lockFile(path);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new StateError(
-      'STATE_DIRECTORY',
-      `wishes cannot be saved at '${path}' (${reason}): make its folder writable for this user, or choose another --state-directory`,
-      error,
-    );
-  }
-}
-
-/**
- * Higher than any revision of an earlier life, of which those of states were not saved: so that a watch that resumes is
- * told that it cannot. In microseconds, of which no agent makes as many revisions in its life.
- */
-function firstRevision(saved: OpenedStore | undefined): bigint {
-  const now = BigInt(Date.now()) * 1_000n;
-  const last = saved?.revision ?? 0n;
-  return last < now ? now : last + 1n;
 }
 
 function startTimers(engine: Engine, cacheTimeoutMs: number, notifier: Notifier): NodeJS.Timeout[] {
@@ -260,7 +189,7 @@ function startTimers(engine: Engine, cacheTimeoutMs: number, notifier: Notifier)
     }, AUDIT_INTERVAL_MS),
   ];
   if (cacheTimeoutMs > 0) {
-    const interval = Math.max(1_000, cacheTimeoutMs / IDLE_CHECKS_PER_TIMEOUT);
+    const interval = idleCheckIntervalMs(cacheTimeoutMs);
     timers.push(
       setInterval(() => {
         engine.expireIdle(performance.now());
@@ -305,9 +234,5 @@ function logNote(log: Logger, note: EngineNote): void {
 }
 
 function logHookNote(log: Logger, { note, level, ...fields }: HookNote): void {
-  log[level](fields, note);
-}
-
-function logStoreNote(log: Logger, { note, level, ...fields }: StoreNote): void {
   log[level](fields, note);
 }

@@ -1,9 +1,9 @@
 // The wishes of the configuration file: the owner `config`, made exactly what the file says, at the start and when asked.
-import type { Effect } from '../model/change.js';
+import type { Change, Effect } from '../model/change.js';
 import { CONFIG_OWNER } from '../model/owner.js';
-import type { Resource, Warning } from '../model/resource.js';
+import { type Resource, type Warning, formatResourceKey } from '../model/resource.js';
 import type { Engine } from './engine.js';
-import type { OwnedResource } from './rib/rib.js';
+import { type OwnedResource, effectOf } from './rib/rib.js';
 
 /** What a file says. */
 export interface FileContent {
@@ -39,6 +39,8 @@ export class FileWishes {
   readonly #read: (path: string) => FileContent;
   /** What the engine has. */
   #content: FileContent | undefined;
+  /** What the file came to when its wildcards were last looked at, by formatted keys. */
+  #given: Resources = new Map();
 
   constructor(path: string, read: (path: string) => FileContent) {
     this.path = path;
@@ -60,6 +62,7 @@ export class FileWishes {
   /** What was loaded, as the engine is given it at the start. */
   owned(present: Iterable<string>): OwnedResource[] {
     const resources = this.#content?.resources(present) ?? [];
+    this.#given = byKey(resources);
     return resources.map((resource) => ({ owner: CONFIG_OWNER, resource }));
   }
 
@@ -72,7 +75,9 @@ export class FileWishes {
     const before = this.#content;
     const content = this.load();
     try {
-      const { revision, effects, warnings } = replace(engine, content);
+      const resources = content.resources(presentNames(engine));
+      const { revision, effects, warnings } = engine.replace(CONFIG_OWNER, resources, PLAIN);
+      this.#given = byKey(resources);
       return { revision, effects, warnings, fileWarnings: content.warnings, isMissing: content.isMissing };
     } catch (error) {
       this.#content = before;
@@ -80,14 +85,39 @@ export class FileWishes {
     }
   }
 
-  /** Other interfaces are there than before: wildcards stand for these. The file is not read. */
-  refresh(engine: Pick<Engine, 'replace' | 'interfaces'>): void {
-    if (this.#content !== undefined) replace(engine, this.#content);
+  /**
+   * Other interfaces are there than before: wildcards stand for these. The file is not read, and what commands have
+   * changed of the owner's resources since stays, where that is allowed.
+   */
+  refresh(engine: Pick<Engine, 'apply' | 'interfaces'>): void {
+    if (this.#content === undefined) return;
+    const wanted = byKey(this.#content.resources(presentNames(engine)));
+    const changes = changesBetween(this.#given, wanted);
+    if (changes.length > 0) engine.apply(CONFIG_OWNER, changes, PLAIN);
+    this.#given = wanted;
   }
 }
 
-function replace(engine: Pick<Engine, 'replace' | 'interfaces'>, { resources }: FileContent) {
-  const present = engine.interfaces().filter(({ link }) => link !== undefined);
-  const options = { validateOnly: false, strict: false, expectedRevision: undefined };
-  return engine.replace(CONFIG_OWNER, resources(present.map(({ name }) => name)), options);
+type Resources = ReadonlyMap<string, Resource>;
+
+const PLAIN = { validateOnly: false, strict: false, expectedRevision: undefined };
+
+function byKey(resources: readonly Resource[]): Resources {
+  return new Map(resources.map((resource) => [formatResourceKey(resource.key), resource]));
+}
+
+function changesBetween(before: Resources, after: Resources): Change[] {
+  const gone = [...before].filter(([key]) => !after.has(key));
+  const other = [...after].filter(([key, resource]) => effectOf(before.get(key), resource) !== 'unchanged');
+  return [
+    ...gone.map(([, { key }]): Change => ({ action: 'delete', key, mustExist: false })),
+    ...other.map(([, resource]): Change => ({ action: 'put', resource })),
+  ];
+}
+
+function presentNames(engine: Pick<Engine, 'interfaces'>): string[] {
+  return engine
+    .interfaces()
+    .filter(({ link }) => link !== undefined)
+    .map(({ name }) => name);
 }

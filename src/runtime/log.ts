@@ -14,7 +14,8 @@ export function openLog(level: LogLevel, fields: Readonly<Record<string, unknown
   return pino({ level: PINO_LEVEL[level], base: { ...fields, pid: process.pid } }, destination({ fd: 2, sync: true }));
 }
 
-const PINO_LEVEL: Record<LogLevel, string> = {
+/** The levels by the names that pino has for them; it has no notice, which is a warning at least. */
+export const PINO_LEVEL: Readonly<Record<LogLevel, string>> = {
   none: 'silent',
   err: 'error',
   notice: 'warn',

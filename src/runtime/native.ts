@@ -45,6 +45,8 @@ export interface RuntimeAddon {
    * which ends with the descriptor. Undefined, and nothing stays open, if another process has it.
    */
   lockFile(path: string): number | undefined;
+  /** Puts /dev/null in the place of stdin, stdout and stderr. */
+  detachStandardStreams(): void;
   /** Closes a descriptor that was received or made here. */
   closeDescriptor(fd: number): void;
 }

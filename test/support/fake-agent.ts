@@ -55,6 +55,8 @@ export class FakeAgent implements AsyncDisposable {
   packets = '0';
   /** Every call ends with it. */
   failure: ApiError | StatusObject | undefined;
+  /** Whose resources commands change, as it says; empty as agents of earlier versions. */
+  commandOwner = '';
   /** Calls are taken and never answered. */
   isSilent = false;
   /** Emits `call` with the method's name once a call has come, `message` with one of a Replace. */
@@ -129,6 +131,7 @@ export class FakeAgent implements AsyncDisposable {
         changesPerApply: 100_000,
         messageBytes: 16_777_216,
         realtimeUpcalls: true,
+        commandOwner: this.commandOwner,
       })),
       Apply: this.#unary('Apply', (request: ApplyRequest__Output) => this.#apply(request)),
       Replace: (call, callback) => {

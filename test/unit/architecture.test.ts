@@ -42,7 +42,15 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
   'agent/mrdisc': { parts: ['model', 'agent/signalling'] },
   'agent/service': {
     parts: ['model', 'api'],
-    types: ['agent/engine', 'agent/file-wishes', 'agent/kernel/port', 'agent/rib'],
+    types: [
+      'agent/engine',
+      'agent/file-wishes',
+      'agent/kernel/port',
+      'agent/mrdisc',
+      'agent/querier',
+      'agent/rib',
+      'agent/signalling',
+    ],
     packages: ['@grpc/grpc-js'],
     node: ['node:events', 'node:timers/promises'],
   },

@@ -157,10 +157,25 @@ describe('smcroutectl add and remove', () => {
     assert.deepEqual(await run('add a9 225.1.1.1 a2'), failed('the kernel has no memory for it'));
   });
 
-  it('ask once to add', async () => {
+  it('ask whose the routes are, and then once to add', async () => {
     await using host = await openHost();
     await host.run('add a1 225.1.1.1 a2');
-    assert.deepEqual(host.calls, ['Apply']);
+    assert.deepEqual(host.calls, ['GetCapabilities', 'Apply']);
+    assert.deepEqual(host.wishes(), ['cli: mroute (*, 225.1.1.1) a1 -> a2']);
+  });
+
+  it('change what the file says where the daemon says so', async () => {
+    await using host = await openHost();
+    host.agent.commandOwner = 'config';
+    const route = { key: { iif: 'a1', source: '', group: '225.1.1.1' }, oifs: [{ interface: 'a2' }] };
+    wishAs(host, 'config', { put: { mroute: { ...route, except: [], deny: false, label: '' } } });
+    assert.deepEqual(await host.run('add a1 225.1.1.1 a3'), DONE);
+    assert.deepEqual(host.wishes(), ['config: mroute (*, 225.1.1.1) a1 -> a2 a3']);
+    assert.deepEqual(await host.run('remove a1 225.1.1.1'), DONE);
+    assert.deepEqual(host.wishes(), []);
+    assert.deepEqual(await host.run('join a1 225.1.1.1'), DONE);
+    assert.deepEqual(await host.run('join a1 225.1.1.1'), failed('Already joined (*,225.1.1.1) on a1'));
+    assert.deepEqual(await host.run('leave a1 225.1.1.1'), DONE);
   });
 });
 
@@ -397,14 +412,14 @@ describe('smcroutectl -b', () => {
     const { batch, calls, wishes } = host;
     const lines = Array.from({ length: 1_000 }, (_unused, i) => `add a1 225.1.${i >> 8}.${i & 255} a2`);
     assert.deepEqual(await batch(...lines), DONE);
-    assert.deepEqual(calls, ['Apply']);
+    assert.deepEqual(calls, ['GetCapabilities', 'Apply']);
     assert.equal(wishes().length, 1_000);
     calls.length = 0;
     assert.deepEqual(
       await batch('remove a1 225.1.0.0', 'remove a1 225.1.0.0', 'remove a1 225.9.9.9', 'remove a1 225.1.0.1'),
       failed('No route (*,225.1.0.0) from a1 to remove', 'No route (*,225.9.9.9) from a1 to remove'),
     );
-    assert.deepEqual(calls, ['List', 'Apply']);
+    assert.deepEqual(calls, ['GetCapabilities', 'List', 'Apply']);
     assert.equal(wishes().length, 998);
   });
 
@@ -422,7 +437,7 @@ describe('smcroutectl -b', () => {
       'remove a1 225.1.1.2',
     );
     assert.deepEqual(result, failed('Already joined (*,225.1.1.1) on a1', 'No group (*,225.1.1.1) on a1 to leave'));
-    assert.deepEqual(calls, ['List', 'Apply']);
+    assert.deepEqual(calls, ['GetCapabilities', 'List', 'Apply']);
     assert.deepEqual(wishes(), ['cli: mroute (*, 225.1.1.1) a1 -> a2']);
   });
 
@@ -561,7 +576,7 @@ describe('smcroutectl', () => {
     host.agent.failure = new ApiError('STORAGE', 'the disk is full');
     assert.deepEqual(await host.run('add a1 225.1.1.1 a2'), failed('the disk is full'));
     assert.deepEqual(await host.run('show'), failed('the disk is full'));
-    assert.deepEqual(host.calls, ['Apply', 'ListMfc']);
+    assert.deepEqual(host.calls, ['GetCapabilities', 'ListMfc']);
   });
 
   it('needs no daemon for help and the version', async () => {

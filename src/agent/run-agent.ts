@@ -1,0 +1,103 @@
+// Runs an agent from its start to its end, under whatever name: signals, messages on stderr, exit codes.
+import { readFileSync } from 'node:fs';
+import { EXIT_CODE } from '../runtime/exit-code.js';
+import type { Logger } from '../runtime/log.js';
+import { type AgentOptions, type RunningAgent, startAgent } from './agent.js';
+
+/** Who runs an agent. */
+export interface Program {
+  /** Begins the messages on stderr. */
+  readonly name: string;
+  /** The file of bin/ that starts it. */
+  readonly file: string;
+  readonly log: Logger;
+  /** What is written to the log is seen on stderr. */
+  readonly isLogOnStderr: boolean;
+  /** The agent serves and listens to signals. */
+  readonly onReady: (agent: RunningAgent) => void;
+}
+
+/** What the program itself does not decide. */
+type Options = Omit<AgentOptions, 'onStop' | 'version'>;
+
+/** Starts an agent; the process ends with it, with a code of sysexits.h. */
+export async function runAgent(program: Program, options: Options): Promise<void> {
+  const { name, log } = program;
+  const { notifier } = options;
+  if (options.sockets.length === 0) {
+    const message = `no MRT socket was handed over: start '${program.file}' from bin/, which opens it before it drops privileges`;
+    fail(name, log, EXIT_CODE.noPermission, message);
+  }
+  process.umask(0o007);
+  let agent: RunningAgent;
+  try {
+    const onStop = () => process.kill(process.pid, 'SIGTERM');
+    agent = await startAgent({ ...options, version: readVersion(), onStop }, log);
+  } catch (error) {
+    // Told once where both go to one place and are for people.
+    if (!program.isLogOnStderr) log.fatal({ err: error }, 'the agent could not start');
+    fail(name, log, exitCodeOf(error), error instanceof Error ? error.message : String(error));
+  }
+  listenToSignals(log, agent, notifier);
+  program.onReady(agent);
+  log.info({ families: agent.engine.families, realtime: agent.kernel.isRealtime }, 'ready');
+}
+
+/** Says why the program cannot go on, and ends it. */
+function fail(name: string, log: Logger, code: number, message: string): never {
+  log.flush();
+  process.stderr.write(`${name}: ${message}\n`);
+  process.exit(code);
+}
+
+/** The version of package.json. */
+export function readVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+/**
+ * SIGTERM and SIGINT end forwarding too; SIGUSR2 leaves it to the agent that comes next. SIGHUP reads the file again.
+ * SIGUSR1 does no harm: scripts for other routing daemons send it, and Node would open its debugger.
+ */
+function listenToSignals(log: Logger, agent: RunningAgent, notifier: AgentOptions['notifier']): void {
+  let isEnding = false;
+  const end = (signal: NodeJS.Signals) => {
+    if (isEnding) return;
+    isEnding = true;
+    const keepsForwarding = signal === 'SIGUSR2';
+    log.info({ signal, keepsForwarding }, 'stopping');
+    notifier.stopping();
+    (keepsForwarding ? agent.leave() : agent.stop()).then(
+      () => process.exit(EXIT_CODE.ok),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'the agent could not stop in order');
+        process.exit(EXIT_CODE.software);
+      },
+    );
+  };
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const) process.on(signal, end);
+  process.on('SIGHUP', () => {
+    if (!isEnding) agent.reload();
+  });
+  process.on('SIGUSR1', () => {
+    log.info({ revision: agent.engine.revision.toString() }, 'alive');
+  });
+}
+
+/** Codes of errors that end in EX_NOPERM. */
+const NO_PERMISSION: ReadonlySet<unknown> = new Set(['EPERM', 'EACCES', 'SOCKET_PERMISSION', 'WRONG_PRIVILEGES']);
+
+function exitCodeOf(error: unknown): number {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== undefined && NO_PERMISSION.has(code)) return EXIT_CODE.noPermission;
+  if (code === 'SOCKET_IN_USE' || code === 'EADDRINUSE' || code === 'TABLE_LOCKED') return EXIT_CODE.unavailable;
+  // Of a newer version: this one would find it so at every start.
+  if (code === 'STORAGE' && error instanceof Error && 'errno' in error && error.errno === 'ENOTSUP') {
+    return EXIT_CODE.config;
+  }
+  if (code === 'CONFIGURATION') return EXIT_CODE.config;
+  if (code === 'STORAGE' || code === 'STATE_DIRECTORY') return EXIT_CODE.cannotCreate;
+  if (code === 'SOCKET_PATH') return EXIT_CODE.usage;
+  return EXIT_CODE.software;
+}
