@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Resource } from '../../src/api/generated/mcroute/v1/Resource.js';
 import { fromStatusMessage } from '../../src/api/status.js';
-import { type Address, formatAddress } from '../../src/model/address.js';
-import { FAMILY_CASES, type FamilyCase, IPV4, IPV6 } from './families.js';
+import { FAMILY_CASES, type FamilyCase, IPV4 } from './families.js';
+import * as kernel from './kernel-joins.js';
 import { type Router, openRouter } from './router.js';
 import { membership } from './table-client.js';
 import { type TableWatch, openWatch } from './table-watch.js';
@@ -172,59 +172,11 @@ function nth(family: FamilyCase, n: number): string {
   return family === IPV4 ? `239.7.${n >> 8}.${n & 255}` : `ff1e::7:${n.toString(16)}`;
 }
 
+const groupsOn = (interfaceName: string, family: FamilyCase) =>
+  kernel.groupsOn(router.namespace, interfaceName, family);
+const sourcesOn = (interfaceName: string, family: FamilyCase) =>
+  kernel.sourcesOn(router.namespace, interfaceName, family);
+
 async function untilAll(resources: readonly Resource[], state: 'STATE_PENDING' | 'STATE_PROGRAMMED'): Promise<void> {
   for (const resource of resources) await watch.untilState(resource, state, LIMIT_MS);
-}
-
-/** Groups that somebody has joined on the interface, sorted; without those of the kernel itself. */
-function groupsOn(interfaceName: string, family: FamilyCase): string[] {
-  const groups = family === IPV6 ? igmp6Groups(interfaceName) : igmpGroups(interfaceName);
-  return groups.filter((group) => !/^(224\.|ff01:|ff02:)/.test(group)).sort();
-}
-
-/**
- * `[group, source]` of the source filters of the interface, sorted. The kernel shows none of an interface whose newest
- * group has no sources (`igmp_mcf_get_first`, `igmp6_mcf_get_first`).
- */
-function sourcesOn(interfaceName: string, family: FamilyCase): [string, string][] {
-  const lines = procLines(family === IPV6 ? 'mcfilter6' : 'mcfilter').slice(1);
-  return lines
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, device]) => device === interfaceName)
-    .map(([, , group = '', source = '']): [string, string] => [fromHex(group), fromHex(source)])
-    .sort();
-}
-
-/** `INDEX DEVICE ...` begins an interface, lines that begin with a tab are its groups, in host byte order. */
-function igmpGroups(interfaceName: string): string[] {
-  const groups: string[] = [];
-  let device = '';
-  for (const line of procLines('igmp').slice(1)) {
-    const words = line.trim().split(/\s+/);
-    if (!line.startsWith('\t')) device = words[1] ?? '';
-    else if (device === interfaceName) groups.push(fromHex((words[0] ?? '').replace(/(..)(..)(..)(..)/, '$4$3$2$1')));
-  }
-  return groups;
-}
-
-function igmp6Groups(interfaceName: string): string[] {
-  return procLines('igmp6')
-    .map((line) => line.trim().split(/\s+/))
-    .filter(([, device]) => device === interfaceName)
-    .map(([, , group = '']) => fromHex(group));
-}
-
-function procLines(file: string): string[] {
-  return router.namespace
-    .run('cat', [`/proc/net/${file}`])
-    .trimEnd()
-    .split('\n');
-}
-
-/** An address of 8 or 32 hexadecimal digits. */
-function fromHex(text: string): string {
-  const digits = text.replace(/^0x/, '');
-  const words = (digits.match(/.{8}/g) ?? []).map((word) => Number.parseInt(word, 16));
-  const address: Address = { family: words.length === 1 ? 'ipv4' : 'ipv6', words };
-  return formatAddress(address);
 }

@@ -1,6 +1,7 @@
 """Tells of every IGMP and MLD message that says that nobody listens to a group any more, one line each, until it is killed.
 
-membership-sniffer.py INTERFACE     prints `ready` first, then `leave PROTOCOL GROUP`
+membership-sniffer.py INTERFACE             prints `ready` first, then `leave PROTOCOL GROUP`
+membership-sniffer.py INTERFACE --joins     also `join PROTOCOL GROUP`, and `join PROTOCOL GROUP SOURCE` for each source
 """
 import socket
 import struct
@@ -10,12 +11,25 @@ ETH_P_ALL = 3
 IGMP_V2_LEAVE, IGMP_V3_REPORT = 0x17, 0x22
 MLD_V1_DONE, MLD_V2_REPORT = 132, 143
 # Types of group records (RFC 3376 section 4.2.12, RFC 3810 section 5.2.12).
-CHANGE_TO_INCLUDE, BLOCK_OLD_SOURCES = 3, 6
+IS_INCLUDE, IS_EXCLUDE, CHANGE_TO_INCLUDE, CHANGE_TO_EXCLUDE, ALLOW_NEW_SOURCES, BLOCK_OLD_SOURCES = 1, 2, 3, 4, 5, 6
+
+
+def tell(word, protocol, *addresses):
+    family = socket.AF_INET if len(addresses[0]) == 4 else socket.AF_INET6
+    print(word, protocol, *(socket.inet_ntop(family, each) for each in addresses), flush=True)
 
 
 def leave(protocol, address):
-    family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
-    print("leave", protocol, socket.inet_ntop(family, address), flush=True)
+    tell("leave", protocol, address)
+
+
+def join(protocol, kind, group, sources):
+    """Every source that is not among those of EXCLUDE, which is none here; or the sources of INCLUDE."""
+    if kind in (IS_EXCLUDE, CHANGE_TO_EXCLUDE):
+        tell("join", protocol, group)
+    elif kind in (IS_INCLUDE, CHANGE_TO_INCLUDE, ALLOW_NEW_SOURCES):
+        for source in sources:
+            tell("join", protocol, group, source)
 
 
 def records(protocol, body, address_bytes):
@@ -28,6 +42,10 @@ def records(protocol, body, address_bytes):
         # With sources, a change to include begins to listen to these.
         if (kind == CHANGE_TO_INCLUDE and sources == 0) or kind == BLOCK_OLD_SOURCES:
             leave(protocol, address)
+        if "--joins" in sys.argv:
+            first = at + 4 + address_bytes
+            starts = range(first, first + sources * address_bytes, address_bytes)
+            join(protocol, kind, address, [body[start : start + address_bytes] for start in starts])
         at += 4 + address_bytes * (1 + sources) + 4 * auxiliary
 
 
