@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what runs: PREFIX/lib/mcroute, readable by everyone, links to its programs in PREFIX/bin, and what systemd reads:
-# units, preset, the user and the directory of sockets. docs/systemd.md tells how to begin with them.
+# units, preset, the user and the directory of sockets; and the manual pages, in PREFIX/share/man. docs/systemd.md tells how
+# to begin with them.
 #
 #   install.sh PREFIX          everything must have been built (npm run build)
 #   DESTDIR=FOLDER install.sh PREFIX     below FOLDER, for packages
@@ -71,3 +72,11 @@ add_configuration mcroute-agent@.service systemd/system
 add_configuration 90-mcroute.preset systemd/system-preset
 add_configuration mcroute.sysusers.conf sysusers.d mcroute.conf
 add_configuration mcroute.tmpfiles.conf tmpfiles.d mcroute.conf
+
+for page in man/*.[1-9]; do
+  section=${DESTDIR-}$prefix/share/man/man${page##*.}
+  mkdir -p "$section"
+  cp "$page" "$section/.$(basename "$page").new"
+  chmod 644 "$section/.$(basename "$page").new"
+  mv "$section/.$(basename "$page").new" "$section/$(basename "$page")"
+done

@@ -55,6 +55,15 @@ describe('scripts/install.sh', () => {
     }
   });
 
+  it('brings the manual pages, readable for everyone', () => {
+    const pages = readdirSync(join(installTree(), 'man'));
+    const installed = readdirSync(path('share/man'))
+      .flatMap((folder) => readdirSync(path(`share/man/${folder}`)).map((name) => `${folder}/${name}`))
+      .sort();
+    assert.deepEqual(installed, pages.map((name) => `man${name.at(-1) ?? ''}/${name}`).sort());
+    for (const name of installed) assert.equal(statSync(path(`share/man/${name}`)).mode & 0o777, 0o644, name);
+  });
+
   it('refuses a prefix that units could not name', () => {
     const { status } = spawnSync('sh', [join(installTree(), 'scripts/install.sh'), 'opt/mcroute']);
     assert.equal(status, 64);
