@@ -14,6 +14,7 @@ export function readConfigurationFile(path: string): FileContent {
     resources: (present) => toResources(statements, present),
     errors: errors.map(formatDiagnostic),
     warnings: warnings.map(formatDiagnostic),
+    isWithoutWrongLines: errors.every(({ line }) => line > 0),
     isMissing,
   };
 }

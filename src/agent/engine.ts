@@ -144,7 +144,7 @@ export class Engine {
     this.#onNote = listener;
   }
 
-  /** Called after a turn in which interfaces have come, gone or changed their names. */
+  /** Called when interfaces have come, gone or changed their names, before the kernel is brought to that. */
   onNames(listener: () => void): void {
     this.#onNames = listener;
   }
@@ -376,9 +376,10 @@ export class Engine {
       this.#isTurnDue = false;
       if (this.#isStopped) return;
       this.#sync.resync();
-      this.#turn();
       const changes = this.#sync.takeLinkNews();
+      // Before the turn: what is wanted of new interfaces holds from the first packet on.
       if (changes.names) this.#onNames();
+      this.#turn();
       if (changes.any) this.#onInterfaces();
     });
   }

@@ -31,7 +31,7 @@ export class FileReload {
   reload(): ReloadResult {
     const result = this.#file.reload(this.#engine);
     const { added, changed, removed, unchanged } = result.effects;
-    this.#logFile(result.isMissing, result.fileWarnings);
+    this.#logFile({ ...result, errors: [], warnings: result.fileWarnings });
     this.#log.info({ file: this.#file.path, added, changed, removed, unchanged }, 'reloaded');
     this.#followers.hook?.onReload();
     this.#followers.onReloaded?.();
@@ -51,12 +51,13 @@ export class FileReload {
   }
 
   /** Tells of the file with which the agent began. */
-  logContent({ isMissing, warnings }: FileContent, resources: number): void {
-    this.#logFile(isMissing, warnings);
+  logContent(content: FileContent, resources: number): void {
+    this.#logFile(content);
     this.#log.info({ file: this.#file.path, resources }, 'loaded');
   }
 
-  #logFile(isMissing: boolean, warnings: readonly string[]): void {
+  #logFile({ isMissing, errors, warnings }: Pick<FileContent, 'isMissing' | 'errors' | 'warnings'>): void {
+    for (const text of errors) this.#log.error({ text }, 'a line of the configuration file is left out');
     if (isMissing) this.#log.warn({ file: this.#file.path }, 'the configuration file is not there');
     for (const text of warnings) this.#log.warn({ text }, 'the configuration file has a warning');
   }

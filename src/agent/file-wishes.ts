@@ -14,6 +14,8 @@ export interface FileContent {
   readonly resources: (present: Iterable<string>) => readonly Resource[];
   /** As people read them, with file, line and column. */
   readonly errors: readonly string[];
+  /** Each error is of a line, and `resources` are those of the other lines. */
+  readonly isWithoutWrongLines: boolean;
   readonly warnings: readonly string[];
   /** There is no such file. */
   readonly isMissing: boolean;
@@ -34,27 +36,34 @@ export interface ReloadResult {
   readonly isMissing: boolean;
 }
 
+export interface FileWishesOptions {
+  /** At the start, lines with errors are left out, as smcrouted does; otherwise the file is refused, as by a reload. */
+  readonly skipsWrongLines?: boolean;
+}
+
 export class FileWishes {
   readonly path: string;
   readonly #read: (path: string) => FileContent;
+  readonly #skipsWrongLines: boolean;
   /** What the engine has. */
   #content: FileContent | undefined;
   /** What the file came to when its wildcards were last looked at, by formatted keys. */
   #given: Resources = new Map();
 
-  constructor(path: string, read: (path: string) => FileContent) {
+  constructor(path: string, read: (path: string) => FileContent, { skipsWrongLines = false }: FileWishesOptions = {}) {
     this.path = path;
     this.#read = read;
+    this.#skipsWrongLines = skipsWrongLines;
   }
 
   /**
-   * What the file says; nothing if it is not there, which is no error: it may come later.
+   * What the file says at the start; nothing if it is not there, which is no error: it may come later.
    *
    * @throws ConfigurationError
    */
   load(): FileContent {
     const content = this.#read(this.path);
-    if (content.errors.length > 0) throw new ConfigurationError(content.errors.join('\n'));
+    if (!(this.#skipsWrongLines && content.isWithoutWrongLines)) refuseErrors(content);
     this.#content = content;
     return content;
   }
@@ -72,17 +81,13 @@ export class FileWishes {
    * @throws ConfigurationError, RibFullError; nothing has changed then.
    */
   reload(engine: Pick<Engine, 'replace' | 'interfaces'>): ReloadResult {
-    const before = this.#content;
-    const content = this.load();
-    try {
-      const resources = content.resources(presentNames(engine));
-      const { revision, effects, warnings } = engine.replace(CONFIG_OWNER, resources, PLAIN);
-      this.#given = byKey(resources);
-      return { revision, effects, warnings, fileWarnings: content.warnings, isMissing: content.isMissing };
-    } catch (error) {
-      this.#content = before;
-      throw error;
-    }
+    const content = this.#read(this.path);
+    refuseErrors(content);
+    const resources = content.resources(presentNames(engine));
+    const { revision, effects, warnings } = engine.replace(CONFIG_OWNER, resources, PLAIN);
+    this.#content = content;
+    this.#given = byKey(resources);
+    return { revision, effects, warnings, fileWarnings: content.warnings, isMissing: content.isMissing };
   }
 
   /**
@@ -96,6 +101,10 @@ export class FileWishes {
     if (changes.length > 0) engine.apply(CONFIG_OWNER, changes, PLAIN);
     this.#given = wanted;
   }
+}
+
+function refuseErrors({ errors }: FileContent): void {
+  if (errors.length > 0) throw new ConfigurationError(errors.join('\n'));
 }
 
 type Resources = ReadonlyMap<string, Resource>;

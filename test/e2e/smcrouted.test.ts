@@ -456,12 +456,29 @@ describe('smcrouted that cannot start', () => {
     }
   }
 
-  it('has errors in its file: the starter has the daemon’s message and status', async () => {
-    write('mroute from in0 group 239.7.15.1 to out1', 'bogus');
+  it('has wrong lines in its file: it starts without them, tells of them, and refuses them on a reload', async () => {
+    write('mroute from in0 group 239.7.15.1 to out1', 'bogus', 'mroute from in0 source x group 239.7.15.2 to out1');
+    const [{ identity, args = [] }, messages] = [options(), [] as string[]];
+    const child = startInForeground(topology.router, { identity, args });
+    child.stderr?.on('data', (chunk: Buffer) => messages.push(chunk.toString()));
+    await eventually(() => existsSync(`/run/${identity}.pid`) || undefined, 'it is ready');
+    assert.match(messages.join(''), new RegExp(`left out.*${FILE}:2:1: error: 'bogus' is not a statement`));
+    assert.match(messages.join(''), new RegExp(`${FILE}:3:\\d+: error: 'x' `));
+    const control = (words: string) =>
+      run(topology.router, [projectFile('bin/smcroutectl'), '-i', identity, ...words.split(' ')]);
+    assert.match(control('-t show').stdout, /^\(\*, 239\.7\.15\.1\) +in0 +out1$/m);
+    assert.doesNotMatch(control('-t show').stdout, /239\.7\.15\.2/);
+    assert.equal(control('reload').status, 1);
+    assert.equal(control('kill').status, 0);
+    await waitForExit(child, 20_000);
+  });
+
+  it('has a file that is none: the starter has the daemon’s message and status', async () => {
+    write('mroute from in0 group 239.7.15.1 to out1', '\0');
     const { identity, args = [] } = options();
     const finished = start(topology.router, { identity, args });
     assert.equal(finished.status, 78);
-    assert.match(complaints(finished), new RegExp(`^${identity}: ${FILE}:2:1: error: 'bogus' is not a statement`));
+    assert.match(complaints(finished), new RegExp(`^${identity}: ${FILE}: error: has zero bytes`));
     await eventually(() => !existsSync(`/run/${identity}.sock`) || undefined, 'the socket is removed');
     assert.ok(!existsSync(`/run/${identity}.pid`));
     assert.ok(areDefaultTablesFree(topology.router));
@@ -573,8 +590,8 @@ describe('smcrouted beside that of smcroute', { skip: noPeer }, () => {
   const SHOWN = ['-p show', '-t show', '-p show groups', '-t show groups'];
 
   /** What leaves where, and what is shown of it; what was learned has no order. */
-  async function observe(programs: DaemonOptions['programs']) {
-    write(...CONFIGURATION);
+  async function observe(programs: DaemonOptions['programs'], ...lines: readonly string[]) {
+    write(...lines);
     const { identity, args = [] } = options();
     using daemon = await startDaemon(topology.router, {
       identity,
@@ -591,8 +608,13 @@ describe('smcrouted beside that of smcroute', { skip: noPeer }, () => {
   }
 
   it('lets the same packets through under the same file, and shows the same', async () => {
-    const peer = await observe(PEER);
+    const peer = await observe(PEER, ...CONFIGURATION);
     assert.deepEqual(peer.left[0], ['out1', 'out2']);
-    assert.deepEqual(await observe(undefined), peer);
+    assert.deepEqual(await observe(undefined, ...CONFIGURATION), peer);
+  });
+
+  it('starts with the same of a file that has wrong lines', async () => {
+    const broken = CONFIGURATION.flatMap((line) => [line, 'bogus', 'mroute from in0 group 10.0.0.1 to out1']);
+    assert.deepEqual(await observe(undefined, ...broken), await observe(PEER, ...CONFIGURATION));
   });
 });

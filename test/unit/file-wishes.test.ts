@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseConfiguration } from '../../src/agent/config/parse.js';
 import { toResources } from '../../src/agent/config/resources.js';
-import { FileWishes } from '../../src/agent/file-wishes.js';
+import { type FileContent, FileWishes } from '../../src/agent/file-wishes.js';
 import { CONFIG_OWNER } from '../../src/model/owner.js';
 import { formatResourceKey } from '../../src/model/resource.js';
 import { openEngine, settle } from '../support/engine-bench.js';
@@ -16,6 +16,7 @@ function openFile(...lines: readonly string[]) {
   const file = new FileWishes('x.conf', () => ({
     resources: (present) => toResources(parseConfiguration(text, 'x.conf').statements, present),
     errors: [],
+    isWithoutWrongLines: true,
     warnings: [],
     isMissing: false,
   }));
@@ -84,5 +85,43 @@ describe('the wishes of a configuration file', () => {
     kernel.setLink(fakeLink(30, 'eth9'));
     await settle();
     assert.deepEqual(keys(), ['membership (*, 239.5.5.5) eth0']);
+  });
+});
+
+it('what a file says by a wildcard holds for a new interface from the first moment', async () => {
+  const { kernel } = openFile('phyint late+ disable', 'mroute from late+ group 239.1.0.9 to eth1');
+  kernel.setLink(fakeLink(30, 'late0'));
+  await settle();
+  const vifs = kernel.applied.filter((operation) => operation.op === 'add-vif' && operation.ifindex === 30);
+  assert.deepEqual(vifs, []);
+});
+
+describe('a file with errors', () => {
+  const content = (isWithoutWrongLines: boolean): FileContent => ({
+    resources: (present) => toResources(parseConfiguration(FILE.join('\n'), 'x.conf').statements, present),
+    errors: ["x.conf:9:1: error: 'bogus' is not a statement"],
+    isWithoutWrongLines,
+    warnings: [],
+    isMissing: false,
+  });
+
+  it('is refused at the start and by a reload', () => {
+    const file = new FileWishes('x.conf', () => content(true));
+    assert.throws(() => file.load(), /bogus/);
+    const { engine } = openEngine();
+    assert.throws(() => file.reload(engine), /bogus/);
+    assert.deepEqual([...engine.resources()], []);
+  });
+
+  it('is taken at the start without its wrong lines, where that is asked for, and refused by a reload all the same', () => {
+    const file = new FileWishes('x.conf', () => content(true), { skipsWrongLines: true });
+    file.load();
+    assert.equal(file.owned(['eth0']).length, 2);
+    assert.throws(() => file.reload(openEngine().engine), /bogus/);
+  });
+
+  it('is refused where it is not its lines that are wrong', () => {
+    const file = new FileWishes('x.conf', () => content(false), { skipsWrongLines: true });
+    assert.throws(() => file.load(), /bogus/);
   });
 });

@@ -66,7 +66,7 @@ async function run(options: Options): Promise<void> {
   for (const fd of [control, keeperFd]) if (fd !== undefined) addon.setCloseOnExec(fd);
   const keeper = openKeeper(keeperFd);
   const notifier = openNotifier(process.env);
-  const file = new FileWishes(resolve(options.file), readConfigurationFile);
+  const file = new FileWishes(resolve(options.file), readConfigurationFile, { skipsWrongLines: true });
   const hook = options.hook === undefined ? undefined : resolve(options.hook);
   if (!options.isForeground) process.chdir('/');
   await runAgent(
