@@ -29,6 +29,8 @@ export async function runAgent(program: Program, options: Options): Promise<void
     fail(name, log, EXIT_CODE.noPermission, message);
   }
   process.umask(0o007);
+  // From the first rule on: whoever ends the process without order leaves mrules that lead packets nowhere.
+  const signals = new HeldSignals();
   let agent: RunningAgent;
   try {
     const onStop = () => process.kill(process.pid, 'SIGTERM');
@@ -38,9 +40,32 @@ export async function runAgent(program: Program, options: Options): Promise<void
     if (!program.isLogOnStderr) log.fatal({ err: error }, 'the agent could not start');
     fail(name, log, exitCodeOf(error), error instanceof Error ? error.message : String(error));
   }
-  listenToSignals(log, agent, notifier);
   program.onReady(agent);
   log.info({ families: agent.engine.families, realtime: agent.kernel.isRealtime }, 'ready');
+  signals.give(signalHandler(log, agent, notifier));
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGUSR2', 'SIGHUP', 'SIGUSR1'] as const;
+type Signal = (typeof SIGNALS)[number];
+
+/** Keeps the signals that come before there is something to do about them. */
+class HeldSignals {
+  readonly #held: Signal[] = [];
+  #handle = (signal: Signal): void => void this.#held.push(signal);
+
+  constructor() {
+    for (const signal of SIGNALS) {
+      process.on(signal, () => {
+        this.#handle(signal);
+      });
+    }
+  }
+
+  /** Gives the handler those that came, in their order, and all that come. */
+  give(handle: (signal: Signal) => void): void {
+    this.#handle = handle;
+    for (const signal of this.#held.splice(0)) handle(signal);
+  }
 }
 
 /** Says why the program cannot go on, and ends it. */
@@ -60,10 +85,9 @@ export function readVersion(): string {
  * SIGTERM and SIGINT end forwarding too; SIGUSR2 leaves it to the agent that comes next. SIGHUP reads the file again.
  * SIGUSR1 does no harm: scripts for other routing daemons send it, and Node would open its debugger.
  */
-function listenToSignals(log: Logger, agent: RunningAgent, notifier: AgentOptions['notifier']): void {
+function signalHandler(log: Logger, agent: RunningAgent, notifier: AgentOptions['notifier']): (signal: Signal) => void {
   let isEnding = false;
-  const end = (signal: NodeJS.Signals) => {
-    if (isEnding) return;
+  const end = (signal: Signal) => {
     isEnding = true;
     const keepsForwarding = signal === 'SIGUSR2';
     log.info({ signal, keepsForwarding }, 'stopping');
@@ -76,13 +100,21 @@ function listenToSignals(log: Logger, agent: RunningAgent, notifier: AgentOption
       },
     );
   };
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGUSR2'] as const) process.on(signal, end);
-  process.on('SIGHUP', () => {
-    if (!isEnding) agent.reload();
-  });
-  process.on('SIGUSR1', () => {
-    log.info({ revision: agent.engine.revision.toString() }, 'alive');
-  });
+  return (signal) => {
+    if (isEnding) return;
+    switch (signal) {
+      case 'SIGTERM':
+      case 'SIGINT':
+      case 'SIGUSR2':
+        end(signal);
+        return;
+      case 'SIGHUP':
+        agent.reload();
+        return;
+      case 'SIGUSR1':
+        log.info({ revision: agent.engine.revision.toString() }, 'alive');
+    }
+  };
 }
 
 /** Codes of errors that end in EX_NOPERM. */

@@ -1,7 +1,7 @@
 // An agent while it runs and when it ends: its privileges, what it serves beside RoutingService, and that nothing of it
 // is left behind.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, describe, it } from 'node:test';
 import { type ServiceClientConstructor, credentials, loadPackageDefinition } from '@grpc/grpc-js';
@@ -67,6 +67,17 @@ describe('an agent that is told to end', () => {
       }
     });
   }
+
+  it('before it serves leaves nothing either', async () => {
+    const file = '/run/life.conf';
+    writeFileSync(file, 'mroute from in0 group 239.4.1.1 to out1\n', { mode: 0o644 });
+    // Its rules are in the kernel by then, and it does not listen yet.
+    const until = /"msg":"loaded"/;
+    using agent = await startAgent(topology.router, { table: TABLE, args: ['-f', file], until });
+    agent.process.kill('SIGTERM');
+    assert.equal(await waitForExit(agent.process), 0);
+    assert.doesNotMatch(kernelState().mrules, /lookup 321/);
+  });
 
   it('ends watches with AGENT_UNAVAILABLE, and does not wait for readers that hang', async () => {
     using agent = await startWithRoutes();

@@ -17,6 +17,8 @@ export interface AgentOptions {
   readonly table: number;
   /** More arguments of mcroute-agent. */
   readonly args?: readonly string[];
+  /** The line of the log that is waited for in place of that which says that it serves. */
+  readonly until?: RegExp;
   /** A program and its arguments that starts the agent, such as one that takes IPv6 away. */
   readonly wrapper?: readonly string[];
   /** Where it saves wishes, in a folder for its table; by default where no other agent has. */
@@ -115,7 +117,7 @@ export async function startAgent(namespace: Namespace, options: AgentOptions): P
   const agent = new Agent(namespace, options.table, process);
   if (process.stderr === null) throw new Error('bug: the log is not read');
   try {
-    await waitForLine(process.stderr, /"msg":"ready"/, LIFE_LIMIT_MS);
+    await waitForLine(process.stderr, options.until ?? /"msg":"ready"/, LIFE_LIMIT_MS);
   } catch (error) {
     agent[Symbol.dispose]();
     throw error;
