@@ -10,8 +10,11 @@ import { RawConnection, watchMessages } from '../support/raw-connection.js';
 import { ServingAgent } from '../support/unharmed.js';
 import { eventually, within } from '../support/wait.js';
 
-/** Growth of the agent's memory, in MiB, that says nothing: garbage that has not been collected, buffers in use. */
-const GROWTH_MIB = 128;
+/**
+ * Growth of the agent's memory, in MiB, that says nothing: garbage that has not been collected, buffers in use. On a busy
+ * machine 160 were seen; that nothing is kept for a slow reader is shown by what it is sent in the end.
+ */
+const GROWTH_MIB = 256;
 
 const ROUTES = 20_000;
 
