@@ -8,7 +8,8 @@ import { type Agent, startAgent } from '../test/support/agent.js';
 import type { Namespace } from '../test/support/namespaces.js';
 import { routerTopology } from '../test/support/topology.js';
 import { eventually, waitForExit } from '../test/support/wait.js';
-import { type Report, type Row, type SectionOptions, median } from './report.js';
+import type { Report, Row, SectionOptions } from './report.js';
+import { median } from './statistics.js';
 
 const ROUTES = 10_000;
 const TABLE = 350;

@@ -2,7 +2,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { BLOWS, type Blow, HITLESS_TABLE, HitlessRig, STREAM_RATE, planBlows } from '../test/support/hitless.js';
 import { Random } from '../test/support/random.js';
-import { type Report, type Row, type SectionOptions, median } from './report.js';
+import type { Report, Row, SectionOptions } from './report.js';
+import { median } from './statistics.js';
 
 const ROUTES = 10_000;
 

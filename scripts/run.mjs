@@ -3,7 +3,7 @@
 //   node scripts/run.mjs demo
 //   node scripts/run.mjs test                  unit, netns, e2e, asan and systemd, with a total
 //   node scripts/run.mjs unit|netns|e2e|asan|systemd [WORD...]   only files with one of the words in their name
-//   node scripts/run.mjs bench [SECTION...] [--json]   what docs/performance.md has
+//   node scripts/run.mjs bench [SECTION...] [--json] [--rounds N] [--count N]   what docs/performance.md has
 //   node scripts/run.mjs coverage              of the unit tests
 //
 // MCROUTE_SKIP_ASAN=1 leaves the sanitizer run out of `test`.
@@ -12,6 +12,7 @@ import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './child.mjs';
 import { machineRoot, whyNoMachine, whyNotBootable } from './machine.mjs';
+import { whyNoPeer } from './peer.mjs';
 import { ROOT, prepare } from './prepare.mjs';
 import {
   environment,
@@ -173,8 +174,10 @@ async function bench(words) {
     process.stderr.write(`the benchmarks need network namespaces, and they cannot be made here: ${reason}\n`);
     return 1;
   }
+  const missing = await whyNoPeer();
+  const env = { ...environment(), ...(missing && { MCROUTE_PEER_MISSING: missing }) };
   const main = [process.execPath, '--enable-source-maps', join(tree, 'dist/bench/main.js'), ...words];
-  const { status } = await run(isolated(tree, main), { cwd: tree, env: environment(), isShown: true });
+  const { status } = await run(isolated(tree, main), { cwd: tree, env, isShown: true });
   return status;
 }
 

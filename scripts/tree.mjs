@@ -24,6 +24,7 @@ export function readableTree() {
 }
 
 const PARTS = [
+  'bench',
   'bin',
   'dist',
   'native/build/Release/kernel.node',
