@@ -115,14 +115,19 @@ function renderMissing(missing: Missing): WireMissing {
   return { reason: missing.reason, interface: missing.interface, text: missingText(missing) };
 }
 
-function missingText({ reason, interface: name }: Missing): string {
-  switch (reason) {
+function missingText(missing: Missing): string {
+  const { interface: name } = missing;
+  switch (missing.reason) {
     case 'INTERFACE_NOT_FOUND':
       return `there is no interface '${name}' now; it is used as soon as there is one (see 'ip link')`;
     case 'NO_INTERFACE_MATCHES':
-      return `no interface that is up matches '${name}' now; those that come are used at once`;
+      return `no interface that is up and can be used matches '${name}' now; those that come are used at once`;
     case 'INTERFACE_DISABLED':
       return `'${name}' takes no part in forwarding; switch it on with: mcctl interface ${name} --enable`;
+    case 'BRIDGE_PORT':
+      return `${name} is a port of the ${missing.masterKind} ${missing.master}, which takes its packets: use ${missing.master} as iif`;
+    case 'VRF_TABLE':
+      return `${name} belongs to the VRF ${missing.vrf} with table ${missing.vrfTable}: use --table ${missing.vrfTable}`;
     case 'VIF_LIMIT':
       return `'${name}' gets no number: the kernel takes 32 interfaces per table; remove rules of another or use a second table`;
     case 'FAMILY_UNAVAILABLE':

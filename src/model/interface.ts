@@ -50,6 +50,8 @@ export interface Link {
   readonly masterIfindex: number | undefined;
   /** Kind as in `ip link add type KIND`, such as `veth`; undefined for hardware. */
   readonly kind: string | undefined;
+  /** Table of a VRF (IFLA_VRF_TABLE); undefined for all else. */
+  readonly vrfTable: number | undefined;
   readonly mtu: number;
 }
 

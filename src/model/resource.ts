@@ -12,13 +12,24 @@ export type ResourceKey = MrouteKey | MembershipKey | InterfaceKey;
 /** How far a resource has got. */
 export type State = 'pending' | 'programmed' | 'partial' | 'failed';
 
-/** Something that a resource waits for. */
-export interface Missing {
-  readonly reason:
-    'INTERFACE_NOT_FOUND' | 'NO_INTERFACE_MATCHES' | 'INTERFACE_DISABLED' | 'VIF_LIMIT' | 'FAMILY_UNAVAILABLE';
+/** Something that a resource waits for. The reasons are told in docs/operating.md. */
+export type Missing = {
   /** Name or wildcard of the interface, as the resource has it. */
   readonly interface: string;
-}
+} & (
+  | {
+      readonly reason:
+        'INTERFACE_NOT_FOUND' | 'NO_INTERFACE_MATCHES' | 'INTERFACE_DISABLED' | 'VIF_LIMIT' | 'FAMILY_UNAVAILABLE';
+    }
+  | IifHindrance
+);
+
+/** Why no packet arrives on an interface as routing sees it, so that it is of no use as iif. */
+export type IifHindrance =
+  /** Its master takes its packets for its own. */
+  | { readonly reason: 'BRIDGE_PORT'; readonly master: string; readonly masterKind: string }
+  /** Its packets go to the table of the VRF that it belongs to. */
+  | { readonly reason: 'VRF_TABLE'; readonly vrf: string; readonly vrfTable: number };
 
 /** Something that the kernel takes and a person may regret. */
 export interface Warning {

@@ -5,6 +5,7 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import type { Resource } from '../../src/api/generated/mcroute/v1/Resource.js';
 import { projectFile } from '../support/launcher.js';
 import { addBridge, plainEnvironment } from '../support/namespaces.js';
+import { openTraffic } from '../support/traffic.js';
 import { eventually } from '../support/wait.js';
 import { FAMILY_CASES, type FamilyCase } from './families.js';
 import { type Router, openRouter } from './router.js';
@@ -145,19 +146,59 @@ function viewTests(family: FamilyCase): void {
     assert.equal(typeof interfaceOf('new0')?.[vif], 'number');
   });
 
-  it(`that is enslaved to a bridge: its master, until it leaves it (${family.family})`, async () => {
-    await router.table.put(route('br0', group, ['out2']), route('in0', family.group(2), ['out1']));
+  it(`that is enslaved to a bridge: its master, and no iif any more until it leaves it (${family.family})`, async () => {
+    const fromPort = route('in0', family.group(2), ['out1']);
+    await router.table.put(route('br0', group, ['out2']), fromPort);
     await untilPending([route('br0', group, [])], 'br0');
+    assert.deepEqual(await router.send({ ...shot, group: family.group(2) }), ['out1']);
     addBridge(router.namespace, 'br0', ['in0'], { snooping: false });
-    await untilNothingPending();
+    await untilPending([fromPort], 'in0', 'BRIDGE_PORT');
+    assert.match(
+      router.agent.ctl('show', 'pending'),
+      /in0 is a port of the bridge br0, which takes its packets: use br0 as iif/,
+    );
+    assert.equal(control('-t', 'show', 'pending'), `mroute  from in0 group ${family.group(2)} to out1\n\n`);
     assert.equal(interfaceOf('in0')?.master, 'br0');
     assert.match(router.agent.ctl('show', 'interfaces'), /^in0 .* br0 .*veth/m);
-    assert.deepEqual(controlInterface('in0'), numbersOf(interfaceOf('in0')));
-    assert.deepEqual(await router.send(shot), ['out2']);
+    assert.deepEqual([interfaceOf('in0')?.[vif], controlInterface('in0')], [null, numbersOf(interfaceOf('in0'))]);
+    assert.deepEqual(await router.send(shot), ['out2'], 'they arrive on the bridge');
+    assert.deepEqual(await router.send({ ...shot, group: family.group(2) }), []);
     router.namespace.delete('br0');
     await untilPending([route('br0', group, [])], 'br0');
     assert.equal(interfaceOf('in0')?.master, null);
     assert.deepEqual(await router.send({ ...shot, group: family.group(2) }), ['out1']);
+  });
+
+  it(`that is enslaved to a bridge and freed again: flows from others lose nothing (${family.family})`, async () => {
+    const groups = [group, family.group(2)];
+    const fromPort = route('in0', group, ['out1', 'out2']);
+    await router.table.put(fromPort, route('in1', group, ['out1']), route('in+', family.groupPrefix, ['out1']));
+    using from = openTraffic(router.topology.sender(1).namespace);
+    using to = openTraffic(router.topology.receiver(1).namespace);
+    const receiver = await to.receive({ interface: 'eth0', groups });
+    const sender = await from.send({ interface: 'eth0', groups, rate: 1_000 });
+    await receiver.awaitPackets(10);
+    for (let times = 0; times < 3; times++) {
+      addBridge(router.namespace, 'br0', ['in0'], { snooping: false });
+      await untilPending([fromPort], 'in0', 'BRIDGE_PORT');
+      router.namespace.delete('br0');
+      await untilNothingPending();
+    }
+    const { streams } = await receiver.collect(await sender.stop());
+    const losses = streams.map(({ lost, duplicated }) => [lost, duplicated]);
+    assert.deepEqual(losses, [
+      [0, 0],
+      [0, 0],
+    ]);
+  });
+
+  it(`that is a port of a bridge and an oif: as any other oif (${family.family})`, async () => {
+    await router.table.put(route('in0', group, ['out1', 'out2']));
+    addBridge(router.namespace, 'br0', ['out1'], { snooping: false });
+    await eventually(() => (interfaceOf('out1')?.master === 'br0' ? true : undefined), 'out1 is shown with its master');
+    assert.deepEqual(pending(), []);
+    assert.equal(typeof interfaceOf('out1')?.[vif], 'number');
+    assert.deepEqual(await router.send(shot), ['out1', 'out2']);
   });
 
   it(`that is down: said so, and not pending (${family.family})`, async () => {
@@ -178,18 +219,17 @@ function pending(): readonly PendingDocument[] {
   return all;
 }
 
-/** Waits until exactly these wait, for the interface. */
-async function untilPending(resources: readonly Resource[], name: string): Promise<void> {
-  const expected = resources.map(() => name);
-  const waiting = await eventually(() => {
-    const all = pending();
-    return all.length === resources.length ? all : undefined;
-  }, `${resources.length} are pending`);
-  assert.deepEqual(
-    waiting.map(({ missing }) => missing.map((each) => each.interface).join()),
-    expected,
-  );
-  assert.deepEqual(new Set(waiting.map(({ missing }) => missing[0]?.reason)), new Set(['INTERFACE_NOT_FOUND']));
+/** Waits until exactly these wait, each for the interface and for nothing else. */
+async function untilPending(
+  resources: readonly Resource[],
+  name: string,
+  reason = 'INTERFACE_NOT_FOUND',
+): Promise<void> {
+  const expected = resources.map(() => `${reason} ${name}`);
+  await eventually(() => {
+    const waiting = pending().map(({ missing }) => missing.map((each) => `${each.reason} ${each.interface}`).join());
+    return waiting.join() === expected.join() ? true : undefined;
+  }, `these are pending: ${expected.join()}`);
 }
 
 async function untilNothingPending(): Promise<void> {

@@ -59,6 +59,7 @@ export function fakeLink(ifindex: number, name: string, differing: Partial<Link>
     hasCarrier: true,
     masterIfindex: undefined,
     kind: 'veth',
+    vrfTable: undefined,
     mtu: 1500,
     ...differing,
   };

@@ -10,12 +10,15 @@ import type { InterfaceSettings } from '../../src/model/interface.js';
 import type { Mroute } from '../../src/model/mroute.js';
 import { FakeKernel, fakeLink } from './fake-kernel.js';
 import { openFib, settle, settleLinks, testGroup, testSource } from './fib-turns.js';
-import { conditionsOf } from './interface-conditions.js';
+import { conditionsOf, portsOf } from './interface-conditions.js';
 import { GROUPS, INTERFACES, SOURCES, families, mroutes, settingsOf } from './rule-arbitraries.js';
 
 export function startLinks() {
   return INTERFACES.map((name, index) => fakeLink(index + 1, name));
 }
+
+/** A bridge that interfaces may be enslaved to. It is down, so that no wildcard stands for it. */
+const BRIDGE = fakeLink(50, 'br0', { kind: 'bridge', isUp: false });
 
 export type Packet = readonly [iif: string, source: Address, group: Address];
 
@@ -90,7 +93,7 @@ export type Step =
   | { readonly step: 'set'; readonly id: string; readonly rule: Mroute }
   | { readonly step: 'delete'; readonly id: string }
   | { readonly step: 'set-interface' | 'unset-interface'; readonly owner: string; readonly settings: InterfaceSettings }
-  | { readonly step: 'remove-link' | 'return-link' | 'flap-link'; readonly link: number }
+  | { readonly step: 'remove-link' | 'return-link' | 'flap-link' | 'enslave-link' | 'free-link'; readonly link: number }
   | { readonly step: 'rename-link'; readonly link: number; readonly name: string }
   | { readonly step: 'swap-links'; readonly link: number; readonly other: number }
   | { readonly step: 'send'; readonly packet: Packet }
@@ -115,6 +118,7 @@ export function steps(family: Family): fc.Arbitrary<Step> {
     { weight: 3, arbitrary: fc.record({ step: just('delete'), id: ids }) },
     { weight: 3, arbitrary: settingSteps(family) },
     { weight: 3, arbitrary: fc.record({ step: fc.constantFrom('remove-link', 'return-link', 'flap-link'), link }) },
+    { weight: 2, arbitrary: fc.record({ step: fc.constantFrom('enslave-link', 'free-link'), link }) },
     { weight: 1, arbitrary: fc.record({ step: just('rename-link'), link, name: fc.constantFrom('eth7', 'away0') }) },
     { weight: 1, arbitrary: fc.record({ step: just('swap-links'), link, other: link }) },
     { weight: 8, arbitrary: fc.record({ step: just('send'), packet: fc.constantFrom(...packets(family)) }) },
@@ -143,7 +147,7 @@ const AGENTS_STEPS: ReadonlySet<Step['step']> = new Set(['evict', 'lose-upcalls'
 
 /** One world: a kernel, the fib that drives it, and the rules that are wanted. */
 export class World {
-  readonly kernel = new FakeKernel({ links: startLinks() });
+  readonly kernel = new FakeKernel({ links: [...startLinks(), BRIDGE] });
   fib: Fib;
   readonly rules = new Map<string, Mroute>();
   /** By wish. */
@@ -163,7 +167,8 @@ export class World {
   get wished(): Wished {
     const { enablesInterfaces = true } = this.#options;
     const names = enablesInterfaces ? [] : this.kernel.listLinks().map(({ name }) => name);
-    return { rules: [...this.rules.values()], conditions: conditionsOf(this.settings.values(), names) };
+    const noIifs = portsOf(this.kernel.listLinks());
+    return { rules: [...this.rules.values()], conditions: { ...conditionsOf(this.settings.values(), names), noIifs } };
   }
 
   #listen(): void {
@@ -238,6 +243,8 @@ export class World {
       case 'remove-link':
       case 'return-link':
       case 'flap-link':
+      case 'enslave-link':
+      case 'free-link':
       case 'rename-link':
       case 'swap-links':
         this.#changeLink(step);
@@ -265,6 +272,8 @@ export class World {
       if (link === undefined) kernel.setLink(fakeLink(this.#nextIfindex++, name));
     } else if (link !== undefined) {
       if (step.step === 'flap-link') kernel.setLink({ ...link, isUp: !link.isUp });
+      else if (step.step === 'enslave-link') kernel.setLink({ ...link, masterIfindex: BRIDGE.ifindex });
+      else if (step.step === 'free-link') kernel.setLink({ ...link, masterIfindex: undefined });
       else if (step.step === 'rename-link') {
         if (!kernel.listLinks().some((each) => each.name === step.name)) kernel.renameLink(link.ifindex, step.name);
       } else {

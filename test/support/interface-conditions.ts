@@ -1,7 +1,7 @@
 // What settings of interfaces come to, said apart from how the fib takes them together: for the oracle of properties.
-import type { InterfaceConditions } from '../../src/agent/fib/explain.js';
+import { type InterfaceConditions, NO_CONDITIONS } from '../../src/agent/fib/explain.js';
 import type { Prefix } from '../../src/model/address.js';
-import { type InterfaceSettings, PLAIN_INTERFACE } from '../../src/model/interface.js';
+import { type InterfaceSettings, type Link, PLAIN_INTERFACE } from '../../src/model/interface.js';
 
 /** Settings of an interface that are plain but for what differs. */
 export function interfaceSettings(
@@ -28,5 +28,11 @@ export function conditionsOf(all: Iterable<InterfaceSettings>, unset: Iterable<s
     boundaries.set(key.name, [...(boundaries.get(key.name) ?? []), ...own]);
     if (isEnabled === false) disabled.add(key.name);
   }
-  return { ttlThresholds, boundaries, disabled };
+  return { ...NO_CONDITIONS, ttlThresholds, boundaries, disabled };
+}
+
+/** Names of the links whose packets are a bridge's. */
+export function portsOf(links: readonly Link[]): ReadonlySet<string> {
+  const bridges = links.filter(({ kind }) => kind === 'bridge').map(({ ifindex }) => ifindex);
+  return new Set(links.filter(({ masterIfindex }) => bridges.includes(masterIfindex ?? 0)).map(({ name }) => name));
 }

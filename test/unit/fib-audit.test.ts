@@ -18,6 +18,7 @@ const links = new Map(
       hasMulticast: true,
       hasCarrier: true,
       masterIfindex: undefined,
+      vrfTable: undefined,
       kind: 'veth',
       mtu: 1500,
     },

@@ -9,7 +9,13 @@ import { parseVifs, vifDumpRequest } from '../../src/agent/netlink/vif.js';
 import type { Link } from '../../src/model/interface.js';
 import { message, parseRecorded, readMessages, skipRecorded } from '../support/netlink.js';
 
-const anyLink: fc.Arbitrary<Link> = fc.record(
+/** What IFLA_LINKINFO says: VRFs alone have a table. */
+const anyLinkInfo = fc.oneof(
+  fc.record({ kind: fc.constantFrom(undefined, 'veth', 'bridge'), vrfTable: fc.constant(undefined) }),
+  fc.record({ kind: fc.constant('vrf'), vrfTable: fc.option(fc.nat(0xffffffff), { nil: undefined }) }),
+);
+
+const anyPlainLink: fc.Arbitrary<Omit<Link, 'kind' | 'vrfTable'>> = fc.record(
   {
     ifindex: fc.integer({ min: 1, max: 0x7fffffff }),
     name: fc.stringMatching(/^[a-z0-9.é-]{1,7}$/),
@@ -18,11 +24,14 @@ const anyLink: fc.Arbitrary<Link> = fc.record(
     hasMulticast: fc.boolean(),
     hasCarrier: fc.boolean(),
     masterIfindex: fc.option(fc.integer({ min: 1, max: 0x7fffffff }), { nil: undefined }),
-    kind: fc.option(fc.constantFrom('veth', 'bridge', 'vrf'), { nil: undefined }),
     mtu: fc.nat(0xffffffff),
   },
   { noNullPrototype: true },
 );
+
+const anyLink: fc.Arbitrary<Link> = fc
+  .tuple(anyPlainLink, anyLinkInfo)
+  .map(([link, { kind, vrfTable }]) => ({ ...link, kind, vrfTable }));
 
 function linkMessage(type: number, link: Link, family = 0): NetlinkMessage {
   const header = new Uint8Array(16);
@@ -37,8 +46,14 @@ function linkMessage(type: number, link: Link, family = 0): NetlinkMessage {
   );
   const attributes = [textAttribute(3, link.name), u32Attribute(4, link.mtu)];
   if (link.masterIfindex !== undefined) attributes.push(u32Attribute(10, link.masterIfindex));
-  if (link.kind !== undefined) attributes.push(nestedAttribute(18, [textAttribute(1, link.kind)]));
+  if (link.kind !== undefined) attributes.push(nestedAttribute(18, linkInfo(link.kind, link.vrfTable)));
   return message(type, encodePayload(header, attributes));
+}
+
+/** The attribute 1 of other kinds' data means something else. */
+function linkInfo(kind: string, vrfTable: number | undefined) {
+  const data = vrfTable ?? (kind === 'vrf' ? undefined : 7);
+  return [textAttribute(1, kind), ...(data === undefined ? [] : [nestedAttribute(2, [u32Attribute(1, data)])])];
 }
 
 void it('a link is read as it was written', () => {
@@ -53,7 +68,13 @@ void it('a link is read as it was written', () => {
 void it('a dump lists every interface with kind, master and flags', { skip: skipRecorded }, () => {
   const links = parseRecorded('link-dump', parseLink).map((news) => (news.event === 'link' ? news.link : news));
   const veth = { isUp: true, isLoopback: false, hasMulticast: true, hasCarrier: true, kind: 'veth', mtu: 1500 };
-  const port = (ifindex: number, name: string) => ({ ifindex, name, masterIfindex: undefined, ...veth });
+  const port = (ifindex: number, name: string) => ({
+    ifindex,
+    name,
+    masterIfindex: undefined,
+    vrfTable: undefined,
+    ...veth,
+  });
   const expected: readonly Link[] = [
     {
       ifindex: 1,
@@ -64,6 +85,7 @@ void it('a dump lists every interface with kind, master and flags', { skip: skip
       hasCarrier: true,
       masterIfindex: undefined,
       kind: undefined,
+      vrfTable: undefined,
       mtu: 65536,
     },
     port(10, 'eth0'),

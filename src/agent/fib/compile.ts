@@ -20,9 +20,10 @@ import {
 } from './rule.js';
 import { SourceIndex, type SourceKey } from './source-index.js';
 import { ALL_BY_UPCALL, type GroupProgram, type StarG, GroupCompiler } from './star-g.js';
+import type { InterfaceRole } from './usability.js';
 
 export class RuleBook {
-  readonly uses: InterfaceUses<Rule>;
+  readonly uses: InterfaceUses<Rule, InterfaceRole>;
   /** Groups with something to do: stale programs, sources to check. */
   readonly dirtyGroups = new Set<Group>();
   /** Whose rules the upcall thread may have to be given again. */
@@ -43,7 +44,8 @@ export class RuleBook {
   /** Groups with rules of their own that upcalls answer. */
   readonly #askingGroups = new Set<Group>();
 
-  constructor(resolver: Resolver, links: LinkView, starG: StarG) {
+  /** @param links those that rules may have for each role */
+  constructor(resolver: Resolver, links: Readonly<Record<InterfaceRole, LinkView>>, starG: StarG) {
     this.#resolver = resolver;
     this.uses = new InterfaceUses(links);
     this.#compiler = new GroupCompiler(starG);
@@ -233,8 +235,8 @@ export class RuleBook {
     const rule: Rule = {
       id,
       mroute,
-      iif: this.uses.open(iif),
-      oifs: mroute.oifs.map((oif) => ({ use: this.uses.open(oif.interface), ttlThreshold: oif.ttlThreshold })),
+      iif: this.uses.open('iif', iif),
+      oifs: mroute.oifs.map((oif) => ({ use: this.uses.open('oif', oif.interface), ttlThreshold: oif.ttlThreshold })),
       holder: this.#holderOf(group),
       compiled: undefined,
       isSettled: true,

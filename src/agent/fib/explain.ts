@@ -31,6 +31,8 @@ export interface InterfaceConditions {
   readonly boundaries: ReadonlyMap<string, readonly Prefix[]>;
   /** Names of those that take no part: to rules they are not there. */
   readonly disabled: ReadonlySet<string>;
+  /** Names of those on which nothing arrives, since their master has their packets: as iifs they are not there. */
+  readonly noIifs: ReadonlySet<string>;
 }
 
 /** What holds if nobody says anything of interfaces. */
@@ -38,6 +40,7 @@ export const NO_CONDITIONS: InterfaceConditions = {
   ttlThresholds: new Map(),
   boundaries: new Map(),
   disabled: new Set(),
+  noIifs: new Set(),
 };
 
 /** Explains what happens to packets of the source and the group that arrive on the interface. */
@@ -47,11 +50,11 @@ export function explain(
   iif: string,
   source: Address,
   group: Address,
-  { ttlThresholds, boundaries, disabled }: InterfaceConditions = NO_CONDITIONS,
+  { ttlThresholds, boundaries, disabled, noIifs }: InterfaceConditions = NO_CONDITIONS,
 ): Explanation {
   const present = links.filter(({ name }) => !disabled.has(name));
   const isBarred = (name: string) => boundaries.get(name)?.some((boundary) => holds(boundary, group)) === true;
-  const arrival = present.find((link) => link.name === iif);
+  const arrival = present.find(({ name }) => name === iif && !noIifs.has(name));
   const matching =
     arrival === undefined ? [] : [...mroutes].filter((mroute) => matches(mroute, arrival, source, group));
   const denying = matching.filter((mroute) => mroute.deny);

@@ -1,21 +1,25 @@
 // One family of one table: its rules, its vifs and the mirror of its entries, and what of them must change.
 import { type Address, type Family, addressKey } from '../../model/address.js';
 import type { KernelFailure } from '../../model/resource.js';
-import type { HeldState, LearnedFlow, MfcDumpEntry, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
+import { kernelTable } from '../../model/table.js';
+import type { HeldState, LearnedFlow, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
 import { RuleBook } from './compile.js';
 import { type Comparison, diffFlows, diffGroup } from './diff.js';
+import { type EntryOperation, FamilyMirror, type ForeignMfc } from './family-mirror.js';
 import { lostVifs, resolveHeld } from './held-entries.js';
-import { type LinkChanges, type Links, viewLinks } from './links.js';
-import { VifReferences, vifsOfProxy, vifsOfSource } from './mirror.js';
-import { NO_OIFS } from './oifs.js';
+import type { LinkChanges, Links } from './links.js';
 import type { Group } from './rule.js';
 import { matchingOf } from './source-index.js';
 import type { StarG } from './star-g.js';
 import { answer } from './upcall.js';
 import { isForgotten, orderUpcallGroups, sameUpcallGroup, upcallGroupOf } from './upcall-group.js';
+import { Usability } from './usability.js';
 import { VifKeeper, type VifPlan } from './vif-keeper.js';
 
 export interface FamilyOptions {
+  readonly table: number;
+  /** Whether our mrules are what leads packets to the table. */
+  readonly makesMrules: boolean;
   readonly starG: StarG;
   /** Vifs that may be used; undefined: all that the kernel has. */
   readonly vifLimit: number | undefined;
@@ -30,10 +34,6 @@ export interface FamilyPlan extends VifPlan {
   readonly entries: readonly Operation[];
 }
 
-/** An entry that someone else made. Its iif is an ifindex, as dumps have it. */
-export type ForeignMfc = Pick<MfcDumpEntry, 'source' | 'group' | 'iif'>;
-
-type EntryOperation = Extract<Operation, { op: 'put-mfc' | 'delete-mfc' | 'put-proxy' | 'delete-proxy' }>;
 type FlowEvent = Exclude<UpcallEvent, { event: 'resync' }>;
 
 export class FamilyFib {
@@ -43,16 +43,19 @@ export class FamilyFib {
   /** Groups of which the kernel refused an entry. */
   readonly failedGroups = new Set<Group>();
 
-  readonly #takesPart: FamilyOptions['takesPart'];
-  readonly #references = new VifReferences();
+  /** What interfaces are to the rules. */
+  readonly usability: Usability;
+
+  readonly #mirror: FamilyMirror;
 
   constructor(family: Family, options: FamilyOptions, links: Links) {
     this.family = family;
-    const { starG, vifLimit, ttlThresholdOf, takesPart } = options;
-    this.#takesPart = takesPart;
+    const { table, makesMrules, starG, vifLimit, ttlThresholdOf, takesPart } = options;
+    this.usability = new Usability(links, takesPart, makesMrules ? kernelTable(table, family) : undefined);
     const vifOf = (name: string) => this.vifs.numberOf(name);
-    this.rules = new RuleBook({ vifOf, ttlThresholdOf }, viewLinks(links, takesPart), starG);
+    this.rules = new RuleBook({ vifOf, ttlThresholdOf }, this.usability.links, starG);
     this.vifs = new VifKeeper({ family, vifLimit, takesPart }, links, this.rules);
+    this.#mirror = new FamilyMirror(this.rules, this.vifs);
   }
 
   /** Whether something waits for the upcall thread to be told, or for a plan. */
@@ -74,18 +77,23 @@ export class FamilyFib {
     return mayUseMore;
   }
 
-  onLinksChanged({ names, multicast }: LinkChanges): void {
+  onLinksChanged({ names, statuses }: LinkChanges): void {
     this.#refresh(names);
     this.vifs.onLinksChanged(names);
-    for (const name of multicast) this.rules.touchStatuses(name);
+    for (const name of statuses) this.rules.touchStatuses(name);
     // Rules do not see that it is there, but their statuses say why.
-    for (const name of names) if (!this.#takesPart(name)) this.rules.touchStatuses(name);
+    for (const name of names) if (!this.usability.takesPart(name)) this.rules.touchStatuses(name);
   }
 
   /** The interface takes part in forwarding, or does not, other than before. */
   onParticipationChanged(name: string): void {
     this.#refresh([name]);
     this.rules.touchStatuses(name);
+  }
+
+  /** Names of the interfaces whose packets mrules lead to the table. */
+  namesWithMrules(): string[] {
+    return this.vifs.participants().filter((name) => this.usability.needsMrules(name));
   }
 
   /** What the upcall thread must be told before the next plan. */
@@ -113,11 +121,11 @@ export class FamilyFib {
     switch (event.event) {
       case 'learned':
       case 'moved':
-        this.#learn(event.flow);
+        this.#mirror.learn(event.flow);
         return;
       case 'evicted': {
         const group = this.rules.findGroup(event.group);
-        if (group !== undefined) this.#forget(group, addressKey(event.source));
+        if (group !== undefined) this.#mirror.forget(group, addressKey(event.source));
         return;
       }
       case 'failed':
@@ -129,44 +137,26 @@ export class FamilyFib {
   replaceLearned(flows: readonly LearnedFlow[]): void {
     const learned = new Map<Group, Set<number | string>>();
     for (const flow of flows) {
-      const group = this.#learn(flow);
+      const group = this.#mirror.learn(flow);
       const keys = learned.get(group) ?? new Set();
       learned.set(group, keys.add(addressKey(flow.source)));
     }
     for (const group of this.rules.groups()) {
       for (const [key, entry] of group.actual.sources) {
-        if (entry.isLearned && learned.get(group)?.has(key) !== true) this.#forget(group, key);
+        if (entry.isLearned && learned.get(group)?.has(key) !== true) this.#mirror.forget(group, key);
       }
     }
   }
 
   /** Someone else deleted the (S,G) entry, or one of the (*,G) entries if there is no source. */
   onMfcGone(source: number | string | undefined, group: Group): void {
-    if (source !== undefined) this.#forget(group, source);
-    else {
-      group.actual.isProxyOrderKnown = false;
-      this.rules.markDirty(group);
-    }
+    if (source === undefined) this.#mirror.forgetProxyOrder(group);
+    else this.#mirror.forget(group, source);
   }
 
-  /**
-   * Mirrors an entry of unknown content, so that it is written over or deleted.
-   *
-   * @param lost vif numbers that its iif may have if its interface is gone: a (*,G) entry is deleted by that
-   */
-  onForeignMfc({ source, group: address, iif: ifindex }: ForeignMfc, lost: readonly number[] = [0]): void {
-    const group = this.rules.group(address);
-    const known = ifindex === undefined ? undefined : this.vifs.numberOfIfindex(ifindex);
-    if (source === undefined) {
-      for (const iif of known === undefined ? lost : [known]) {
-        this.#references.putProxy(group.actual, { iif, oifs: NO_OIFS, isUncertain: true });
-      }
-      group.actual.isProxyOrderKnown = false;
-    } else {
-      const entry = { source, iif: known ?? 0, oifs: NO_OIFS, isLearned: false, isUncertain: true };
-      this.#references.setSource(group.actual, addressKey(source), entry);
-    }
-    this.rules.markDirty(group);
+  /** Someone else made the entry: it is written over or deleted. */
+  onForeignMfc(entry: ForeignMfc): void {
+    this.#mirror.putForeign(entry);
   }
 
   /**
@@ -190,20 +180,20 @@ export class FamilyFib {
       if (entry.isUnresolved) continue;
       const resolved = resolveHeld(entry, numberOf);
       if (resolved === undefined) {
-        this.onForeignMfc(entry, lost);
+        this.#mirror.putForeign(entry, lost);
         continue;
       }
       const { source, iif, oifs } = resolved;
       const group = this.rules.group(entry.group);
       this.rules.markDirty(group);
       if (source === undefined) {
-        this.#references.putProxy(group.actual, { iif, oifs, isUncertain });
+        this.#mirror.adoptProxy(group, resolved, isUncertain);
         continue;
       }
       const key = addressKey(source);
       const isAskedFor = this.rules.compile(group).sources.has(key);
       const isLearned = !isAskedFor && (oifs.length === 0 || isAllowed(group, source, iif));
-      this.#references.setSource(group.actual, key, { source, iif, oifs, isLearned, isUncertain });
+      this.#mirror.adoptSource(group, { source, iif, oifs, isLearned, isUncertain });
       if (isLearned) learned.push({ source, group: entry.group, iif, oifs });
     }
     return learned;
@@ -243,9 +233,9 @@ export class FamilyFib {
   commitEntry(operation: EntryOperation, failure: KernelFailure | undefined): void {
     const group = this.rules.group(operation.group);
     const isDelete = operation.op === 'delete-mfc' || operation.op === 'delete-proxy';
-    if (failure === undefined || (isDelete && failure.code === 'ENOENT')) this.#write(group, operation);
+    if (failure === undefined || (isDelete && failure.code === 'ENOENT')) this.#mirror.write(group, operation);
     else {
-      if (operation.op === 'put-mfc') this.#doubt(group, addressKey(operation.source));
+      if (operation.op === 'put-mfc') this.#mirror.doubt(group, addressKey(operation.source));
       // Of several steps that put an order right one is missing.
       else if (operation.op !== 'delete-mfc') group.actual.isProxyOrderKnown = false;
       const source = 'source' in operation ? operation.source : undefined;
@@ -258,7 +248,7 @@ export class FamilyFib {
   endCommit(): void {
     // Entries that the upcall thread made by rules it had before may still be on their way.
     if (this.rules.changedHolders.size > 0) return;
-    this.vifs.release((number) => this.#references.has(number));
+    this.vifs.release((number) => this.#mirror.names(number));
   }
 
   retryFailed(): void {
@@ -295,58 +285,10 @@ export class FamilyFib {
     };
   }
 
-  #learn({ source, group: address, iif, oifs }: LearnedFlow): Group {
-    const group = this.rules.group(address);
-    const key = addressKey(source);
-    const isUncertain = this.#namesAbsentVif(vifsOfSource({ iif, oifs }));
-    this.#references.setSource(group.actual, key, { source, iif, oifs, isLearned: true, isUncertain });
-    this.rules.markSource(group, key);
-    return group;
-  }
-
-  #forget(group: Group, key: number | string): void {
-    this.#references.setSource(group.actual, key, undefined);
-    this.rules.markSource(group, key);
-  }
-
-  /** The kernel refused to write over the entry: it is not what is wanted, whatever the mirror says. */
-  #doubt(group: Group, key: number | string): void {
-    const entry = group.actual.sources.get(key);
-    if (entry !== undefined) this.#references.setSource(group.actual, key, { ...entry, isUncertain: true });
-  }
-
   #fail(group: Group, failure: Group['failures'][number]): void {
     const others = group.failures.filter(({ source, iif }) => source !== failure.source || iif !== failure.iif);
     group.failures = [...others, failure];
     this.failedGroups.add(group);
     this.rules.touchCovering(group);
-  }
-
-  #write(group: Group, operation: EntryOperation): void {
-    const { actual } = group;
-    switch (operation.op) {
-      case 'put-mfc': {
-        const isUncertain = this.#namesAbsentVif(vifsOfSource(operation));
-        const { source, iif, oifs, isLearned } = operation;
-        const entry = { source, iif, oifs, isLearned, isUncertain };
-        this.#references.setSource(actual, addressKey(source), entry);
-        return;
-      }
-      case 'delete-mfc':
-        this.#references.setSource(actual, addressKey(operation.source), undefined);
-        return;
-      case 'put-proxy': {
-        const { iif, oifs } = operation;
-        const isUncertain = this.#namesAbsentVif(vifsOfProxy(operation));
-        this.#references.putProxy(actual, { iif, oifs, isUncertain });
-        return;
-      }
-      case 'delete-proxy':
-        this.#references.deleteProxy(actual, operation.iif);
-    }
-  }
-
-  #namesAbsentVif(vifs: number): boolean {
-    return (vifs & ~this.vifs.kernelVifs()) !== 0;
   }
 }

@@ -1,27 +1,20 @@
 // All that the kernel should hold for one table, and what must be done so that it does. Pure: it has the mirror of the
 // kernel's state, and no I/O, no clock and no log.
-import { type Address, FAMILIES, type Family, type Prefix, addressKey } from '../../model/address.js';
-import type { InterfaceSettings, Link } from '../../model/interface.js';
-import { type Mroute, mrouteFamily } from '../../model/mroute.js';
+import { type Address, FAMILIES, type Family, addressKey } from '../../model/address.js';
+import type { Link } from '../../model/interface.js';
 import type { Mrule } from '../../model/mrule.js';
-import {
-  type KernelFailure,
-  type Resource,
-  type Status,
-  type Warning,
-  formatResourceKey,
-  sameResource,
-} from '../../model/resource.js';
+import type { KernelFailure, Resource, Status, Warning } from '../../model/resource.js';
 import type { FlowKey, HeldState, LearnedFlow, Operation, UpcallEvent, UpcallGroup, VifName } from '../kernel/port.js';
-import { FamilyFib, type ForeignMfc } from './family-fib.js';
-import { Links, viewLinks } from './links.js';
+import { FamilyFib } from './family-fib.js';
+import type { ForeignMfc } from './family-mirror.js';
+import { Links } from './links.js';
 import { MembershipBook } from './memberships.js';
 import { type InterfaceNames, MruleKeeper, type MruleView } from './mrules.js';
 import { InterfaceWishes, type SignallingProtocols } from './interface-wishes.js';
 import type { StarG } from './star-g.js';
-import { type StatusSources, interfaceStatus, membershipStatus, pendingStatus, ruleStatus } from './status.js';
+import { StatusBook } from './status-book.js';
 import { type InterfaceView, type MfcView, viewInterfaces, viewMfc } from './views.js';
-import { interfacesOf } from './wildcard.js';
+import { Wishes } from './wishes.js';
 
 export interface FibOptions {
   readonly table: number;
@@ -45,12 +38,11 @@ export class Fib {
   readonly #options: FibOptions;
   readonly #links = new Links();
   readonly #families = new Map<Family, FamilyFib>();
-  readonly #wishes = new Map<string, Resource>();
   readonly #memberships = new MembershipBook(this.#links);
   readonly #interfaces: InterfaceWishes;
   readonly #mrules: MruleKeeper;
-  readonly #interfaceWarnings = new Map<string, readonly Warning[]>();
-  readonly #changedIds = new Set<string>();
+  readonly #wishes: Wishes;
+  readonly #statuses: StatusBook;
   #hasChanged = false;
 
   constructor(options: FibOptions) {
@@ -61,9 +53,13 @@ export class Fib {
     const ttlThresholdOf = (name: string) => this.#interfaces.ttlThresholdOf(name);
     const takesPart = (name: string) => this.#interfaces.takesPart(name);
     for (const family of FAMILIES.filter((each) => families.includes(each))) {
-      const { starG, vifLimit } = options;
-      this.#families.set(family, new FamilyFib(family, { starG, vifLimit, ttlThresholdOf, takesPart }, this.#links));
+      const { makesMrules, starG, vifLimit } = options;
+      const familyOptions = { table, makesMrules, starG, vifLimit, ttlThresholdOf, takesPart };
+      this.#families.set(family, new FamilyFib(family, familyOptions, this.#links));
     }
+    const keepers = { families: this.#families, memberships: this.#memberships, interfaces: this.#interfaces };
+    this.#wishes = new Wishes(keepers);
+    this.#statuses = new StatusBook({ ...keepers, links: this.#links, mrules: this.#mrules });
   }
 
   /** Whether another turn can do something. */
@@ -77,15 +73,8 @@ export class Fib {
    * @param id opaque and unique, such as owner and key
    */
   setWish(id: string, resource: Resource | undefined): void {
-    const old = this.#wishes.get(id);
-    if (old !== undefined && resource !== undefined && sameResource(old, resource)) return;
-    if (old !== undefined && (resource === undefined || !isSameKey(old, resource))) this.#unwish(id, old);
-    if (resource === undefined) this.#wishes.delete(id);
-    else {
-      this.#wishes.set(id, resource);
-      this.#wish(id, resource);
-    }
-    if (resource === undefined || !isMroute(resource)) this.#changedIds.add(id);
+    if (!this.#wishes.set(id, resource)) return;
+    if (resource?.key.kind !== 'mroute') this.#statuses.touch(id);
     this.#hasChanged = true;
   }
 
@@ -123,7 +112,7 @@ export class Fib {
     if (changes.names.size === 0) return;
     for (const family of this.#families.values()) family.onLinksChanged(changes);
     this.#memberships.onLinksChanged(changes.names);
-    for (const name of changes.names) this.#interfaces.idsOf(name).forEach((id) => this.#changedIds.add(id));
+    for (const name of changes.names) for (const id of this.#interfaces.idsOf(name)) this.#statuses.touch(id);
     this.#hasChanged = true;
   }
 
@@ -134,18 +123,14 @@ export class Fib {
    */
   setActualMrules(rules: readonly Mrule[]): readonly Mrule[] {
     const removed = this.#mrules.removedByOthers(rules);
-    for (const name of this.#mrules.replace(rules)) this.#touchStatuses(name);
+    for (const name of this.#mrules.replace(rules)) this.#statuses.touchInterface(name);
     this.#hasChanged = true;
     return removed;
   }
 
   /** What the engine has found out about an interface, such as RP_FILTER and IPV6_DISABLED. */
   setInterfaceWarnings(name: string, warnings: readonly Warning[]): void {
-    const known = this.#interfaceWarnings.get(name) ?? [];
-    if (known.map(({ code }) => code).join() === warnings.map(({ code }) => code).join()) return;
-    if (warnings.length === 0) this.#interfaceWarnings.delete(name);
-    else this.#interfaceWarnings.set(name, warnings);
-    this.#touchStatuses(name);
+    this.#statuses.setInterfaceWarnings(name, warnings);
   }
 
   /** What the upcall thread did. */
@@ -223,7 +208,7 @@ export class Fib {
   retryFailed(): void {
     for (const family of this.#families.values()) family.retryFailed();
     this.#memberships.retryFailed();
-    for (const name of this.#mrules.retryFailed()) this.#touchStatuses(name);
+    for (const name of this.#mrules.retryFailed()) this.#statuses.touchInterface(name);
     this.#hasChanged = true;
   }
 
@@ -248,43 +233,18 @@ export class Fib {
 
   /** Where the wish is on its way into the kernel; pending if there is no such wish. */
   status(id: string): Status {
-    const wish = this.#wishes.get(id);
-    switch (wish?.key.kind) {
-      case undefined:
-        return pendingStatus(undefined);
-      case 'interface':
-        return interfaceStatus(wish.key.name, this.#links.named(wish.key.name));
-      case 'membership':
-        return membershipStatus(wish.key, this.#memberships.wish(id), this.#memberships);
-      case 'mroute': {
-        const family = this.#families.get(wish.key.group.address.family);
-        const rule = family?.rules.rule(id);
-        if (family !== undefined && rule !== undefined) return ruleStatus(rule, this.#statusSources(family));
-        return pendingStatus({ reason: 'FAMILY_UNAVAILABLE', interface: wish.key.iif });
-      }
-    }
+    return this.#statuses.status(id, this.#wishes.find(id));
   }
 
   /** Ids whose status may have changed since last taken. */
   takeChangedStatuses(): readonly string[] {
-    const books = [this.#memberships, ...Array.from(this.#families.values(), ({ rules }) => rules)];
-    for (const { changedIds } of books) {
-      for (const id of changedIds) this.#changedIds.add(id);
-      changedIds.clear();
-    }
-    const ids = [...this.#changedIds];
-    this.#changedIds.clear();
-    return ids;
+    return this.#statuses.takeChanged();
   }
 
   /** All interfaces that are there, and those that something waits for. */
   interfaces(): InterfaceView[] {
-    const warningsOf = (name: string) => [
-      ...(this.#interfaceWarnings.get(name) ?? []),
-      ...Array.from(this.#families.keys()).flatMap((family) => this.#mrules.conflictsOf(family, name)),
-    ];
-    const takesPart = (name: string) => this.#interfaces.takesPart(name);
-    return viewInterfaces(this.#links, this.#families, this.#memberships.patterns(), takesPart, warningsOf);
+    const warningsOf = (name: string) => this.#statuses.interfaceWarnings(name);
+    return viewInterfaces(this.#links, this.#families, this.#memberships.patterns(), warningsOf);
   }
 
   /** The interfaces that are there and on which somebody wants a querier or router discovery. */
@@ -297,7 +257,7 @@ export class Fib {
 
   /** The mrules of all tables, and those of ours that are missing. */
   mrules(): MruleView[] {
-    return this.#mrules.view(this.#options.makesMrules ? this.#participants() : new Map());
+    return this.#mrules.view(this.#options.makesMrules ? this.#namesWithMrules() : new Map());
   }
 
   /** Removes all mrules of the table, for its end. The rest goes with the flush of the kernel. */
@@ -324,44 +284,12 @@ export class Fib {
     }
   }
 
-  #wish(id: string, resource: Resource): void {
-    if (isMroute(resource)) this.#families.get(mrouteFamily(resource.key))?.rules.set(id, resource);
-    else if (isSettings(resource)) this.#setInterface(id, resource.key.name, resource);
-    else if (this.#families.has(resource.key.group.address.family)) this.#memberships.set(id, resource);
-  }
-
-  #unwish(id: string, { key }: Resource): void {
-    switch (key.kind) {
-      case 'mroute':
-        this.#families.get(mrouteFamily(key))?.rules.set(id, undefined);
-        return;
-      case 'membership':
-        this.#memberships.set(id, undefined);
-        return;
-      case 'interface':
-        this.#setInterface(id, key.name, undefined);
-    }
-  }
-
-  #setInterface(id: string, name: string, settings: InterfaceSettings | undefined): void {
-    const changed = this.#interfaces.set(id, name, settings);
-    for (const [family, fib] of this.#families) {
-      if (changed.participation) fib.onParticipationChanged(name);
-      if (changed.threshold) fib.rules.touchInterface(name);
-      if (changed.boundaries) fib.rules.setBoundaries(name, this.#boundariesOf(name, family));
-    }
-  }
-
-  #boundariesOf(name: string, family: Family): Prefix[] {
-    return this.#interfaces.boundariesOf(name).filter(({ address }) => address.family === family);
-  }
-
   #planMrules(): Operation[] {
-    return this.#options.makesMrules ? this.#mrules.plan(this.#participants()) : [];
+    return this.#options.makesMrules ? this.#mrules.plan(this.#namesWithMrules()) : [];
   }
 
-  #participants(): InterfaceNames {
-    return new Map(Array.from(this.#families, ([family, fib]) => [family, fib.vifs.participants()]));
+  #namesWithMrules(): InterfaceNames {
+    return new Map(Array.from(this.#families, ([family, fib]) => [family, fib.namesWithMrules()]));
   }
 
   #commit(operation: Operation, failure: KernelFailure | undefined): void {
@@ -379,47 +307,11 @@ export class Fib {
       case 'add-mrule':
       case 'delete-mrule':
         this.#mrules.commit(operation.op, operation.rule, failure);
-        if (failure !== undefined) this.#touchStatuses(operation.rule.interface);
+        if (failure !== undefined) this.#statuses.touchInterface(operation.rule.interface);
         return;
       case 'join':
       case 'leave':
         this.#memberships.commit(operation.op, operation, failure);
     }
   }
-
-  /** Statuses of rules with the interface as iif or oif; the empty name is every interface. */
-  #touchStatuses(name: string): void {
-    for (const { rules } of this.#families.values()) {
-      if (name === '') for (const { id } of rules.rules()) this.#changedIds.add(id);
-      rules.touchStatuses(name);
-    }
-  }
-
-  #statusSources(fib: FamilyFib): StatusSources {
-    const disabledLinks = viewLinks(this.#links, (name) => !this.#interfaces.takesPart(name));
-    return {
-      isDisabled: (pattern) => interfacesOf(pattern, disabledLinks).length > 0,
-      boundariesOf: (name) => this.#boundariesOf(name, fib.family),
-      linkOf: (name) => this.#links.named(name),
-      vifName: (vif) => fib.vifs.table.at(vif)?.name,
-      vifOf: (name) => fib.vifs.table.get(name),
-      isLive: (vif) => fib.vifs.isLive(vif),
-      conflictsOf: (name) => this.#mrules.conflictsOf(fib.family, name),
-      interfaceWarningsOf: (name) => this.#interfaceWarnings.get(name) ?? [],
-      mruleFailureOf: (name) => this.#mrules.failureOf(fib.family, name),
-      failedGroups: () => fib.failedGroups,
-    };
-  }
-}
-
-function isSameKey(a: Resource, b: Resource): boolean {
-  return formatResourceKey(a.key) === formatResourceKey(b.key);
-}
-
-function isMroute(resource: Resource): resource is Mroute {
-  return resource.key.kind === 'mroute';
-}
-
-function isSettings(resource: Resource): resource is InterfaceSettings {
-  return resource.key.kind === 'interface';
 }

@@ -3,32 +3,36 @@ import { isWildcard, matchesInterface } from '../../model/interface.js';
 import type { LinkView } from './links.js';
 import { interfacesOf } from './wildcard.js';
 
-/** A name or wildcard that someone uses. */
+/** A name or wildcard that someone uses in a role. */
 export interface InterfaceUse<User> {
+  readonly role: string;
   readonly pattern: string;
   readonly users: Set<User>;
   /** Names of the present interfaces that it stands for. */
   members: readonly string[];
 }
 
-export class InterfaceUses<User> {
+/** A pattern may stand for other interfaces in one role than in another. */
+export class InterfaceUses<User, Role extends string> {
   /** Patterns have come into use or out of it, or stand for other interfaces; the reader takes it back. */
   haveChanged = false;
-  readonly #links: LinkView;
+  /** Keys are roles. */
+  readonly #links: ReadonlyMap<string, LinkView>;
   readonly #uses = new Map<string, InterfaceUse<User>>();
   /** Those of `#uses` that are wildcards. */
   readonly #wildcards = new Set<InterfaceUse<User>>();
 
-  constructor(links: LinkView) {
-    this.#links = links;
+  /** @param links those that patterns may stand for, by role */
+  constructor(links: Readonly<Record<Role, LinkView>>) {
+    this.#links = new Map(Object.entries(links));
   }
 
   /** The use of the pattern, made if there is none; its users are the caller's to add. */
-  open(pattern: string): InterfaceUse<User> {
-    let use = this.#uses.get(pattern);
+  open(role: Role, pattern: string): InterfaceUse<User> {
+    let use = this.#uses.get(useKey(role, pattern));
     if (use === undefined) {
-      use = { pattern, users: new Set(), members: this.#membersOf(pattern) };
-      this.#uses.set(pattern, use);
+      use = { role, pattern, users: new Set(), members: this.#membersOf(role, pattern) };
+      this.#uses.set(useKey(role, pattern), use);
       if (isWildcard(pattern)) this.#wildcards.add(use);
       this.haveChanged = true;
     }
@@ -38,7 +42,7 @@ export class InterfaceUses<User> {
   /** The user uses the pattern no longer. */
   release(use: InterfaceUse<User>, user: User): void {
     use.users.delete(user);
-    if (use.users.size > 0 || !this.#uses.delete(use.pattern)) return;
+    if (use.users.size > 0 || !this.#uses.delete(useKey(use.role, use.pattern))) return;
     this.#wildcards.delete(use);
     this.haveChanged = true;
   }
@@ -48,7 +52,7 @@ export class InterfaceUses<User> {
     const touched = new Set<InterfaceUse<User>>();
     for (const name of changedNames) for (const use of this.matching(name)) touched.add(use);
     for (const use of touched) {
-      const members = this.#membersOf(use.pattern);
+      const members = this.#membersOf(use.role, use.pattern);
       if (members.length === use.members.length && members.every((name) => use.members.includes(name))) {
         touched.delete(use);
       }
@@ -60,8 +64,10 @@ export class InterfaceUses<User> {
 
   /** The uses whose pattern matches the name, whether or not the interface is there. */
   *matching(name: string): Iterable<InterfaceUse<User>> {
-    const exact = isWildcard(name) ? undefined : this.#uses.get(name);
-    if (exact !== undefined) yield exact;
+    for (const role of isWildcard(name) ? [] : this.#links.keys()) {
+      const exact = this.#uses.get(useKey(role, name));
+      if (exact !== undefined) yield exact;
+    }
     for (const use of this.#wildcards) if (matchesInterface(use.pattern, name)) yield use;
   }
 
@@ -78,13 +84,19 @@ export class InterfaceUses<User> {
     return names;
   }
 
-  /** All names and wildcards in use. */
-  patterns(): Iterable<string> {
-    return this.#uses.keys();
+  /** All names and wildcards in use, each once for every role. */
+  *patterns(): Iterable<string> {
+    for (const { pattern } of this.#uses.values()) yield pattern;
   }
 
-  #membersOf(pattern: string): string[] {
-    if (isWildcard(pattern)) return interfacesOf(pattern, this.#links);
-    return this.#links.named(pattern) === undefined ? [] : [pattern];
+  #membersOf(role: string, pattern: string): string[] {
+    const links = this.#links.get(role);
+    if (links === undefined) return [];
+    if (isWildcard(pattern)) return interfacesOf(pattern, links);
+    return links.named(pattern) === undefined ? [] : [pattern];
   }
+}
+
+function useKey(role: string, pattern: string): string {
+  return `${role} ${pattern}`;
 }

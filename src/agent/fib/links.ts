@@ -5,8 +5,8 @@ import type { Link } from '../../model/interface.js';
 export interface LinkChanges {
   /** Names under which an interface has come or gone, or is another or in another state. */
   readonly names: ReadonlySet<string>;
-  /** Those of them that have or lack IFF_MULTICAST otherwise than before. */
-  readonly multicast: ReadonlySet<string>;
+  /** Those of them of which statuses may say something else: IFF_MULTICAST or the master is another. */
+  readonly statuses: ReadonlySet<string>;
 }
 
 /** Present interfaces by name. */
@@ -14,12 +14,15 @@ export interface LinkView extends Iterable<Link> {
   named(name: string): Link | undefined;
 }
 
-/** Those of the links whose names the condition holds for, as both are when asked. */
-export function viewLinks(links: LinkView, isSeen: (name: string) => boolean): LinkView {
+/** Those of the links that the condition holds for, as both are when asked. */
+export function viewLinks(links: LinkView, isSeen: (link: Link) => boolean): LinkView {
   return {
-    named: (name) => (isSeen(name) ? links.named(name) : undefined),
+    named: (name) => {
+      const link = links.named(name);
+      return link !== undefined && isSeen(link) ? link : undefined;
+    },
     *[Symbol.iterator]() {
-      for (const link of links) if (isSeen(link.name)) yield link;
+      for (const link of links) if (isSeen(link)) yield link;
     },
   };
 }
@@ -36,6 +39,11 @@ export class Links implements LinkView {
     return this.#byIfindex.get(ifindex);
   }
 
+  /** What the link is enslaved to; undefined also while nothing has been heard of that. */
+  masterOf({ masterIfindex }: Link): Link | undefined {
+    return masterIfindex === undefined ? undefined : this.#byIfindex.get(masterIfindex);
+  }
+
   [Symbol.iterator](): IterableIterator<Link> {
     return this.#byName.values();
   }
@@ -43,6 +51,7 @@ export class Links implements LinkView {
   /** Takes the whole current set. */
   replace(links: readonly Link[]): LinkChanges {
     const before = new Map(this.#byName);
+    const mastersBefore = new Map(Array.from(before, ([name, link]) => [name, this.masterOf(link)]));
     this.#byName.clear();
     this.#byIfindex.clear();
     for (const link of links) {
@@ -50,14 +59,15 @@ export class Links implements LinkView {
       this.#byIfindex.set(link.ifindex, link);
     }
     const names = new Set<string>();
-    const multicast = new Set<string>();
+    const statuses = new Set<string>();
     for (const name of new Set([...before.keys(), ...this.#byName.keys()])) {
       const old = before.get(name);
       const link = this.#byName.get(name);
-      if (old === undefined || link === undefined || !isSameForRules(old, link)) names.add(name);
-      if (old?.hasMulticast !== link?.hasMulticast) multicast.add(name);
+      const hasOtherMaster = !isSameMaster(mastersBefore.get(name), link && this.masterOf(link));
+      if (old === undefined || link === undefined || !isSameForRules(old, link) || hasOtherMaster) names.add(name);
+      if (old?.hasMulticast !== link?.hasMulticast || hasOtherMaster) statuses.add(name);
     }
-    return { names, multicast };
+    return { names, statuses };
   }
 }
 
@@ -65,4 +75,9 @@ function isSameForRules(a: Link, b: Link): boolean {
   return (
     a.ifindex === b.ifindex && a.isUp === b.isUp && a.isLoopback === b.isLoopback && a.hasMulticast === b.hasMulticast
   );
+}
+
+/** Whether both are the same to their slaves. */
+function isSameMaster(a: Link | undefined, b: Link | undefined): boolean {
+  return a?.ifindex === b?.ifindex && a?.name === b?.name && a?.kind === b?.kind && a?.vrfTable === b?.vrfTable;
 }

@@ -28,7 +28,7 @@ export class MembershipBook {
   /** Ids of memberships whose status may have changed. */
   readonly changedIds = new Set<string>();
   readonly #links: Links;
-  readonly #uses: InterfaceUses<MembershipWish>;
+  readonly #uses: InterfaceUses<MembershipWish, 'join'>;
   readonly #wishes = new Map<string, MembershipWish>();
   readonly #joins = new Map<string, JoinState>();
   /** Keys of joins to compare. */
@@ -36,7 +36,7 @@ export class MembershipBook {
 
   constructor(links: Links) {
     this.#links = links;
-    this.#uses = new InterfaceUses(links);
+    this.#uses = new InterfaceUses({ join: links });
   }
 
   get isDirty(): boolean {
@@ -55,7 +55,7 @@ export class MembershipBook {
   /** Replaces the membership of this id; undefined removes it. */
   set(id: string, membership: Membership | undefined): void {
     const old = this.#wishes.get(id);
-    const wish = membership && { id, membership, use: this.#uses.open(membership.key.interface), joins: [] };
+    const wish = membership && { id, membership, use: this.#uses.open('join', membership.key.interface), joins: [] };
     if (wish === undefined) this.#wishes.delete(id);
     else {
       wish.use.users.add(wish);

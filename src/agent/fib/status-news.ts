@@ -35,7 +35,7 @@ export class WarningNews {
 function summarize({ state, missing, failure, warnings, programming }: Status): string {
   return [
     state,
-    missing.map(({ reason, interface: name }) => `${reason} ${name}`).join(),
+    missing.map((each) => Object.values(each).join(' ')).join(),
     failure?.text ?? '',
     warnings.map(({ code, text }) => `${code} ${text}`).join(),
     programming === undefined ? '' : `${programming.kind} ${programming.reason}`,

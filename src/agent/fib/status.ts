@@ -7,13 +7,14 @@ import type { InterfaceUse } from './interface-uses.js';
 import type { MembershipBook, MembershipWish } from './memberships.js';
 import { programmingOf } from './programming.js';
 import type { Group, GroupFailure, Rule } from './rule.js';
+import type { InterfaceRole } from './usability.js';
 import type { Vif } from './vif-table.js';
 import { type WarningSources, warningsOf } from './warnings.js';
 
 /** What statuses of rules are made from. */
 export interface StatusSources extends WarningSources {
-  /** Whether the pattern stands for an interface that is there and takes no part. */
-  isDisabled(pattern: string): boolean;
+  /** Why a pattern that stands for nothing does not stand for interfaces that are there. */
+  hindranceOf(pattern: string, role: InterfaceRole): Missing | undefined;
   vifOf(interfaceName: string): Vif | undefined;
   /** Whether the kernel has the vif for the interface that has its name now. */
   isLive(vif: Vif): boolean;
@@ -66,7 +67,7 @@ export function membershipStatus(
 
 /** The status of a rule. */
 export function ruleStatus(rule: Rule, sources: StatusSources): Status {
-  const iifMissing = missingVifs(rule.iif, sources);
+  const iifMissing = missingVifs(rule.iif, 'iif', sources);
   const oifMissing = rule.mroute.deny ? [] : rule.oifs.map(({ use }) => missingOif(rule, use, sources));
   const missing = [...iifMissing, ...oifMissing.flat()];
   const isIifThere = rule.iif.members.some((name) => sources.vifOf(name) !== undefined);
@@ -87,24 +88,22 @@ export function ruleStatus(rule: Rule, sources: StatusSources): Status {
   };
 }
 
-/** What keeps the pattern from standing for vifs. Interfaces that take no part are not among its members. */
-function missingVifs(use: InterfaceUse<Rule>, sources: StatusSources): Missing[] {
-  if (use.members.length === 0 && sources.isDisabled(use.pattern)) return [disabled(use)];
+/** What keeps the pattern from standing for vifs. Interfaces that are of no use are not among its members. */
+function missingVifs(use: InterfaceUse<Rule>, role: InterfaceRole, sources: StatusSources): Missing[] {
+  const hindrance = use.members.length === 0 ? sources.hindranceOf(use.pattern, role) : undefined;
+  if (hindrance !== undefined) return [hindrance];
   const withoutVif = use.members.filter((name) => sources.vifOf(name) === undefined);
   return [...missingOf(use), ...withoutVif.map((name) => ({ reason: 'VIF_LIMIT', interface: name }) as const)];
 }
 
 /** The same for an oif; a wildcard that stands for nothing but the iif itself has nowhere to send to. */
 function missingOif(rule: Rule, use: InterfaceUse<Rule>, sources: StatusSources): Missing[] {
-  const missing = missingVifs(use, sources);
+  const missing = missingVifs(use, 'oif', sources);
   if (missing.length > 0 || !isWildcard(use.pattern)) return missing;
-  const isIifOnly = use.members.length === 1 && rule.iif.members.every((name) => use.members.includes(name));
+  const [only, ...others] = use.members;
+  const isIifOnly = others.length === 0 && rule.iif.members.join() === only;
   if (!isIifOnly) return [];
-  return [sources.isDisabled(use.pattern) ? disabled(use) : { reason: 'NO_INTERFACE_MATCHES', interface: use.pattern }];
-}
-
-function disabled({ pattern }: InterfaceUse<Rule>): Missing {
-  return { reason: 'INTERFACE_DISABLED', interface: pattern };
+  return [sources.hindranceOf(use.pattern, 'oif') ?? { reason: 'NO_INTERFACE_MATCHES', interface: use.pattern }];
 }
 
 function isDone(rule: Rule, sources: StatusSources): boolean {

@@ -13,7 +13,7 @@ export interface InterfaceView {
   readonly name: string;
   /** Undefined: it is away. */
   readonly link: Link | undefined;
-  /** Numbers that belong to it, also while it is away; none if it takes no part. */
+  /** Numbers that belong to it, also while it is away; none while rules have no use for it. */
   readonly vifs: Readonly<Partial<Record<Family, number>>>;
   readonly warnings: readonly Warning[];
 }
@@ -36,7 +36,6 @@ export function viewInterfaces(
   links: Links,
   families: ReadonlyMap<Family, FamilyFib>,
   membershipPatterns: Iterable<string>,
-  takesPart: (interfaceName: string) => boolean,
   warningsOf: (interfaceName: string) => readonly Warning[],
 ): InterfaceView[] {
   const names = new Set<string>();
@@ -46,10 +45,11 @@ export function viewInterfaces(
     for (const pattern of rules.uses.patterns()) if (!isWildcard(pattern)) names.add(pattern);
   }
   for (const pattern of membershipPatterns) if (!isWildcard(pattern)) names.add(pattern);
+  const participants = new Map(Array.from(families, ([family, { vifs }]) => [family, new Set(vifs.participants())]));
   return Array.from(names, (name) => {
     const vifs: Partial<Record<Family, number>> = {};
     for (const [family, fib] of families) {
-      const vif = takesPart(name) ? fib.vifs.table.get(name) : undefined;
+      const vif = participants.get(family)?.has(name) === true ? fib.vifs.table.get(name) : undefined;
       if (vif !== undefined) vifs[family] = vif.number;
     }
     return { name, link: links.named(name), vifs, warnings: warningsOf(name) };

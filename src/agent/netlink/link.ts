@@ -44,6 +44,7 @@ export function parseLink(message: NetlinkMessage): LinkNews | undefined {
   const attributes = parseAttributes(message.payload, IFINFOMSG_LENGTH);
   if (attributes.has(IFLA.wireless)) return undefined;
   const flags = header.getUint32(8, LITTLE_ENDIAN);
+  const { kind, vrfTable } = readOptional(attributes, IFLA.linkInfo, readLinkInfo) ?? NO_LINK_INFO;
   const link: Link = {
     ifindex,
     name: readRequired(attributes, IFLA.name, readText, 'IFLA_IFNAME'),
@@ -52,7 +53,8 @@ export function parseLink(message: NetlinkMessage): LinkNews | undefined {
     hasMulticast: (flags & IFF.multicast) !== 0,
     hasCarrier: (flags & IFF.lowerUp) !== 0,
     masterIfindex: readOptional(attributes, IFLA.master, readU32),
-    kind: readOptional(attributes, IFLA.linkInfo, readKind),
+    kind,
+    vrfTable,
     mtu: readRequired(attributes, IFLA.mtu, readU32, 'IFLA_MTU'),
   };
   return { event: 'link', link };
@@ -61,11 +63,25 @@ export function parseLink(message: NetlinkMessage): LinkNews | undefined {
 const AF_UNSPEC = 0;
 const IFF = { up: 0x1, loopback: 0x8, multicast: 0x1000, lowerUp: 0x10000 } as const;
 const IFLA = { name: 3, mtu: 4, master: 10, wireless: 11, linkInfo: 18, extMask: 29 } as const;
-const IFLA_INFO_KIND = 1;
+const IFLA_INFO = { kind: 1, data: 2 } as const;
+/** In IFLA_INFO_DATA, whose attributes are others for each kind. */
+const IFLA_VRF_TABLE = 1;
 
 /** Leaves out counters, which are the larger part of a link's description. */
 const RTEXT_FILTER_SKIP_STATS = 0x8;
 
-function readKind(linkInfo: Uint8Array): string | undefined {
-  return readOptional(parseAttributes(linkInfo), IFLA_INFO_KIND, readText);
+/** What IFLA_LINKINFO says; hardware has none. */
+type LinkInfo = Pick<Link, 'kind' | 'vrfTable'>;
+
+const NO_LINK_INFO: LinkInfo = { kind: undefined, vrfTable: undefined };
+
+function readLinkInfo(value: Uint8Array): LinkInfo {
+  const attributes = parseAttributes(value);
+  const kind = readOptional(attributes, IFLA_INFO.kind, readText);
+  const vrfTable = kind === 'vrf' ? readOptional(attributes, IFLA_INFO.data, readVrfTable) : undefined;
+  return { kind, vrfTable };
+}
+
+function readVrfTable(infoData: Uint8Array): number | undefined {
+  return readOptional(parseAttributes(infoData), IFLA_VRF_TABLE, readU32);
 }
