@@ -329,8 +329,18 @@ const SETTLED: Rule[] = [];
 function isServedOtherwise(before: GroupProgram, after: GroupProgram): boolean {
   return (
     before.upcallIifs !== after.upcallIifs ||
-    before.contested.size !== after.contested.size ||
     before.contested.size > 0 ||
-    before.proxies.length !== after.proxies.length
+    after.contested.size > 0 ||
+    before.proxies.length !== after.proxies.length ||
+    before.proxies.some(({ iif }, index) => iif !== after.proxies[index]?.iif) ||
+    !hasSameKeys(before.sources, after.sources) ||
+    !hasSameKeys(before.upcallReasons, after.upcallReasons) ||
+    [...before.upcallReasons].some(([iif, reason]) => after.upcallReasons.get(iif) !== reason)
   );
+}
+
+function hasSameKeys<Key>(a: ReadonlyMap<Key, unknown>, b: ReadonlyMap<Key, unknown>): boolean {
+  if (a.size !== b.size) return false;
+  for (const key of a.keys()) if (!b.has(key)) return false;
+  return true;
 }
