@@ -329,25 +329,20 @@ export class Engine {
     if (differences.size === 0) return new Map();
     if (!options.validateOnly) this.#rib.commit(step);
     for (const [key, { after }] of differences) this.#fib.setWish(wishId(owner, key), after);
-    // Warnings depend on what other rules ask for, and on the settings of interfaces that come into use.
-    if (this.#fib.compile()) this.#sync.readSettings();
-    const warnings = new Map<string, readonly Warning[]>();
-    for (const [key, { after }] of differences) {
-      if (after !== undefined) warnings.set(key, this.#fib.status(wishId(owner, key)).warnings);
-    }
     const undo = () => {
       for (const [key, { before }] of differences) this.#fib.setWish(wishId(owner, key), before);
       if (!options.validateOnly) this.#rib.commit(reverseStep(step));
       // What was looked at is planned anew; it is as it was, so the kernel is not touched.
       this.#turn();
     };
-    if (options.strict && [...warnings.values()].some((some) => some.length > 0)) {
-      undo();
-      throw new EngineError('WARNINGS', describeWarnings(warnings));
-    }
-    if (options.validateOnly) {
-      undo();
-      return warnings;
+    if (options.strict || options.validateOnly) {
+      // Warnings depend on what other rules ask for, and on the settings of interfaces that come into use.
+      if (this.#fib.compile()) this.#sync.readSettings();
+      const warnings = this.#warningsOf(step);
+      const isRefused = options.strict && warnings.size > 0;
+      if (isRefused || options.validateOnly) undo();
+      if (isRefused) throw new EngineError('WARNINGS', describeWarnings(warnings));
+      if (options.validateOnly) return warnings;
     }
     try {
       this.#options.journal?.append(step, this.revision + 1n);
@@ -356,7 +351,17 @@ export class Engine {
       throw error;
     }
     this.#turn(new Map([...differences].map(([text, { key }]) => [text, key])));
-    return warnings;
+    return this.#warningsOf(step);
+  }
+
+  /** The warnings of what the step has put, by formatted key; of keys that have some. */
+  #warningsOf({ owner, differences }: Step): Map<string, readonly Warning[]> {
+    const all = new Map<string, readonly Warning[]>();
+    for (const [key, { after }] of differences) {
+      const { warnings } = this.#fib.status(wishId(owner, key));
+      if (after !== undefined && warnings.length > 0) all.set(key, warnings);
+    }
+    return all;
   }
 
   /** Takes a resource that is saved already. */

@@ -92,7 +92,8 @@ export class InterfaceUses<User, Role extends string> {
   #membersOf(role: string, pattern: string): string[] {
     const links = this.#links.get(role);
     if (links === undefined) return [];
-    if (isWildcard(pattern)) return interfacesOf(pattern, links);
+    // In an order that does not change when an interface goes and comes back.
+    if (isWildcard(pattern)) return interfacesOf(pattern, links).sort();
     return links.named(pattern) === undefined ? [] : [pattern];
   }
 }

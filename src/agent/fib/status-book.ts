@@ -14,15 +14,33 @@ export interface StatusParts extends WishKeepers {
 
 export class StatusBook {
   readonly #parts: StatusParts;
+  /** The parts that note by themselves which ids may have changed. */
+  readonly #books: readonly { readonly changedIds: Set<string> }[];
   readonly #interfaceWarnings = new Map<string, readonly Warning[]>();
   readonly #changedIds = new Set<string>();
+  /** Those that were asked for and have not changed since. */
+  readonly #known = new Map<string, Status>();
 
+  /** @param parts with all families */
   constructor(parts: StatusParts) {
     this.#parts = parts;
+    this.#books = [parts.memberships, ...Array.from(parts.families.values(), ({ rules }) => rules)];
   }
 
   /** Where the wish is on its way into the kernel; pending if there is none. */
   status(id: string, wish: Resource | undefined): Status {
+    if (wish === undefined || this.#mayHaveChanged(id)) return this.#make(id, wish);
+    const known = this.#known.get(id) ?? this.#make(id, wish);
+    this.#known.set(id, known);
+    return known;
+  }
+
+  #mayHaveChanged(id: string): boolean {
+    if (this.#changedIds.has(id)) return true;
+    return this.#books.some(({ changedIds }) => changedIds.has(id));
+  }
+
+  #make(id: string, wish: Resource | undefined): Status {
     const { links, memberships, families } = this.#parts;
     switch (wish?.key.kind) {
       case undefined:
@@ -55,12 +73,12 @@ export class StatusBook {
 
   /** Ids whose status may have changed since last taken. */
   takeChanged(): readonly string[] {
-    const { memberships, families } = this.#parts;
-    for (const { changedIds } of [memberships, ...Array.from(families.values(), ({ rules }) => rules)]) {
+    for (const { changedIds } of this.#books) {
       for (const id of changedIds) this.touch(id);
       changedIds.clear();
     }
     const ids = [...this.#changedIds];
+    for (const id of ids) this.#known.delete(id);
     this.#changedIds.clear();
     return ids;
   }

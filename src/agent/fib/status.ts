@@ -92,8 +92,7 @@ export function ruleStatus(rule: Rule, sources: StatusSources): Status {
 function missingVifs(use: InterfaceUse<Rule>, role: InterfaceRole, sources: StatusSources): Missing[] {
   const hindrance = use.members.length === 0 ? sources.hindranceOf(use.pattern, role) : undefined;
   if (hindrance !== undefined) return [hindrance];
-  // In an order that does not change when interfaces come back.
-  const withoutVif = use.members.filter((name) => sources.vifOf(name) === undefined).sort();
+  const withoutVif = use.members.filter((name) => sources.vifOf(name) === undefined);
   return [...missingOf(use), ...withoutVif.map((name) => ({ reason: 'VIF_LIMIT', interface: name }) as const)];
 }
 
