@@ -36,6 +36,7 @@ constexpr int kStarterPlace = 4;
 
 /// Whoever finds the file finds all of it.
 void writePidFile(const std::string& path, pid_t pid) {
+  // mkostemp(3) puts characters of its own in the place of these.
   std::string temporary = path + ".XXXXXX";
   const UniqueFd fd(mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) fails(path);

@@ -3,13 +3,14 @@
 //   owners' wishes (rib) + links + learned flows -> fib.plan() -> kernel.apply() -> fib.commit()
 //
 // Everything here is synchronous: nothing can come between reading and writing.
-import { type Family, anyPrefix, hostPrefix } from '../model/address.js';
+import type { Family } from '../model/address.js';
 import type { Change, Effect } from '../model/change.js';
-import type { Membership } from '../model/membership.js';
 import { type Resource, type ResourceKey, type Warning, formatResourceKey } from '../model/resource.js';
 import { type InstalledListener } from './engine/installed-flows.js';
 import { KernelSync } from './engine/kernel-sync.js';
 import { TableNews } from './engine/news.js';
+import { ownWishes } from './engine/own-joins.js';
+import { signallingWish } from './engine/signalling.js';
 import {
   type ApplyOptions,
   type ChangeOutcome,
@@ -39,9 +40,6 @@ export type {
   SignallingWish,
   WishJournal,
 } from './engine/types.js';
-
-/** Whose joins are those of the agent; no owner's name has a `*`. */
-const OWN_JOINS = '*';
 
 export class Engine {
   readonly #kernel: KernelPort;
@@ -271,26 +269,12 @@ export class Engine {
     const wanted = this.#fib.signallingWishes();
     // Nobody needs the addresses of a thousand interfaces for nothing.
     const addresses = wanted.length === 0 ? [] : this.#kernel.listAddresses();
-    return wanted.map(({ link, ...wish }) => ({
-      ...wish,
-      name: link.name,
-      ifindex: link.ifindex,
-      isUp: link.isUp,
-      addresses: addresses.flatMap(({ ifindex, address }) => (ifindex === link.ifindex ? [address] : [])),
-    }));
+    return wanted.map((wish) => signallingWish(wish, addresses));
   }
 
   /** Groups that the agent itself must join, beside those of the owners; they replace those of the last call. */
   setOwnJoins(joins: readonly OwnJoin[]): void {
-    const wanted = new Map<string, Membership>();
-    for (const { interface: name, group } of joins) {
-      const source = anyPrefix(group.family);
-      const membership: Membership = {
-        key: { kind: 'membership', interface: name, group: hostPrefix(group), source },
-        label: '',
-      };
-      wanted.set(wishId(OWN_JOINS, formatResourceKey(membership.key)), membership);
-    }
+    const wanted = ownWishes(joins);
     for (const id of this.#ownJoins) if (!wanted.has(id)) this.#fib.setWish(id, undefined);
     for (const [id, membership] of wanted) this.#fib.setWish(id, membership);
     this.#ownJoins = new Set(wanted.keys());

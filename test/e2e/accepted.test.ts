@@ -7,16 +7,15 @@ import type { Resource } from '../../src/api/generated/mcroute/v1/Resource.js';
 import { projectFile } from '../support/launcher.js';
 import { plainEnvironment } from '../support/namespaces.js';
 import { FAMILY_CASES, type FamilyCase, IPV4, IPV6 } from './families.js';
-import { type Router, openRouter } from './router.js';
+import { clearFileRouter, openFileRouter } from './file-router.js';
+import type { Router } from './router.js';
 import { route, warningCodes } from './table-client.js';
 
 let router: Router;
 let file: string;
 
 before(async () => {
-  file = `/run/accepted-${process.pid}.conf`;
-  writeFileSync(file, '');
-  router = await openRouter({ args: ['-f', file] });
+  ({ router, file } = await openFileRouter());
 });
 
 after(() => {
@@ -24,11 +23,7 @@ after(() => {
   rmSync(file);
 });
 
-afterEach(async () => {
-  writeFileSync(file, '');
-  router.agent.ctl('reload');
-  await router.table.clear();
-});
+afterEach(() => clearFileRouter({ router, file }));
 
 interface LinkLocalCase {
   readonly family: FamilyCase;

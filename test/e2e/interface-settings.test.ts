@@ -7,8 +7,9 @@ import { encodeQuery } from '../../src/agent/querier/query.js';
 import { FAMILIES, type Family, anyPrefix } from '../../src/model/address.js';
 import { type Agent, startAgent } from '../support/agent.js';
 import { LINK_CASES } from '../support/link-cases.js';
-import { type LinkHost, openLinkHost } from '../support/link-host.js';
-import { type Namespace, connect, openNamespace } from '../support/namespaces.js';
+import { type Lan, openLan } from '../support/lan.js';
+import type { LinkHost } from '../support/link-host.js';
+import type { Namespace } from '../support/namespaces.js';
 import { eventually } from '../support/wait.js';
 
 const TABLE = 1320;
@@ -23,24 +24,18 @@ interface InterfaceDocument {
   readonly mrdisc: readonly Readonly<Record<string, unknown>>[];
 }
 
-/** The router's lan0 leads to the host's eth0. */
+let lan: Lan;
 let router: Namespace;
-let lan: Namespace;
 let host: LinkHost;
 
 before(async () => {
-  router = openNamespace('router');
-  lan = openNamespace('lan');
-  connect(
-    { namespace: router, interface: 'lan0', addresses: ['10.0.1.5/24', 'fe80::5/64'] },
-    { namespace: lan, interface: 'eth0' },
-  );
-  host = await openLinkHost(lan, 'eth0');
+  lan = await openLan();
+  ({ router, host } = lan);
   mkdirSync(join(FILE, '..'));
 });
 
 after(() => {
-  for (const namespace of [router, lan]) namespace[Symbol.dispose]();
+  lan[Symbol.dispose]();
 });
 
 afterEach(() => {

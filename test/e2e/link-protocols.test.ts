@@ -7,6 +7,7 @@ import type { Interface } from '../../src/api/generated/mcroute/v1/Interface.js'
 import { FAMILIES } from '../../src/model/address.js';
 import { type Agent, startAgent } from '../support/agent.js';
 import { apply } from '../support/calls.js';
+import { type Lan, openLan } from '../support/lan.js';
 import { LINK_CASES } from '../support/link-cases.js';
 import { type LinkHost, type SeenMessage, openLinkHost } from '../support/link-host.js';
 import { type Namespace, connect, openNamespace } from '../support/namespaces.js';
@@ -16,24 +17,18 @@ import { eventually, waitForExit } from '../support/wait.js';
 const TABLE = 1310;
 const FILE = '/run/link-protocols/mcroute.conf';
 
-/** The router's lan0 leads to the host's eth0. */
+let lan: Lan;
 let router: Namespace;
-let lan: Namespace;
 let host: LinkHost;
 
 before(async () => {
-  router = openNamespace('router');
-  lan = openNamespace('lan');
-  connect(
-    { namespace: router, interface: 'lan0', addresses: ['10.0.1.5/24', 'fe80::5/64'] },
-    { namespace: lan, interface: 'eth0' },
-  );
-  host = await openLinkHost(lan, 'eth0');
+  lan = await openLan();
+  ({ router, host } = lan);
   mkdirSync(join(FILE, '..'));
 });
 
 after(() => {
-  for (const namespace of [router, lan]) namespace[Symbol.dispose]();
+  lan[Symbol.dispose]();
 });
 
 const start = (...args: readonly string[]): Promise<Agent> => startAgent(router, { table: TABLE, args });

@@ -6,7 +6,8 @@ import { after, afterEach, before, describe, it } from 'node:test';
 import { projectFile } from '../support/launcher.js';
 import { plainEnvironment } from '../support/namespaces.js';
 import { IPV4, IPV6, type FamilyCase } from './families.js';
-import { type Router, openRouter } from './router.js';
+import { clearFileRouter, openFileRouter } from './file-router.js';
+import type { Router } from './router.js';
 import { route } from './table-client.js';
 
 /** A prefix, as it is written with host bits set, its first and last address, and those beside it. */
@@ -60,9 +61,7 @@ let router: Router;
 let file: string;
 
 before(async () => {
-  file = `/run/prefixes-${process.pid}.conf`;
-  writeFileSync(file, '');
-  router = await openRouter({ args: ['-f', file] });
+  ({ router, file } = await openFileRouter());
 });
 
 after(() => {
@@ -70,11 +69,7 @@ after(() => {
   rmSync(file);
 });
 
-afterEach(async () => {
-  writeFileSync(file, '');
-  router.agent.ctl('reload');
-  await router.table.clear();
-});
+afterEach(() => clearFileRouter({ router, file }));
 
 /** Each way to say a rule of in0 to out1 and out2. */
 const WAYS: Readonly<Record<string, (source: string, group: string) => void>> = {

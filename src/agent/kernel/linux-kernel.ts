@@ -17,12 +17,13 @@ import { linkDumpRequest, parseLink } from '../netlink/link.js';
 import type { NewsKind } from '../netlink/news.js';
 import { mfcDumpRequest, parseMfcEntry } from '../netlink/mroute.js';
 import { addMruleRequest, deleteMruleRequest, mruleDumpRequest, parseMrule, plainMrule } from '../netlink/rule.js';
-import { errorName, isSystemError, kernelFailure, toKernelFailure } from './errors.js';
+import { errorName, kernelFailure, toKernelFailure } from './errors.js';
 import { readVifs } from './held-vifs.js';
 import { HOST_GROUPS_FILE, parseHostGroups } from './host-groups.js';
 import { MembershipPool } from './membership-pool.js';
 import { type MfcOperation, nativeFamily, packFlowKeys, packMfcRecords } from './mfc-records.js';
-import { type MrouteSocket, type NativeAddon, RECORDS_PER_CALL, type UpcallStats, loadNative } from './native.js';
+import { type MrouteSocket, type NativeAddon, type UpcallStats, loadNative } from './native.js';
+import { SETSOCKOPT, isDone, isLearned, mfcBatch } from './operations.js';
 import type {
   Counters,
   FlowKey,
@@ -366,49 +367,6 @@ const KINDS_OF_MFC: readonly NewsKind[] = ['mfc-gone'];
 
 /** Counters of what is not there. */
 const ABSENT = 0xffff_ffff_ffff_ffffn;
-
-const SETSOCKOPT: Readonly<Record<MfcOperation['op'], string>> = {
-  'put-mfc': 'MRT_ADD_MFC',
-  'delete-mfc': 'MRT_DEL_MFC',
-  'put-proxy': 'MRT_ADD_MFC_PROXY',
-  'delete-proxy': 'MRT_DEL_MFC_PROXY',
-};
-
-/** The mfc operations from `start` on that can go to the kernel in one call: of one family, all learned or none. */
-function mfcBatch(operations: readonly Operation[], start: number): MfcOperation[] {
-  const batch: MfcOperation[] = [];
-  for (let index = start; index < operations.length && batch.length < RECORDS_PER_CALL; index++) {
-    const operation = operations[index];
-    if (operation === undefined || !isMfcOperation(operation)) break;
-    const [first] = batch;
-    const isAlike =
-      first === undefined ||
-      (first.group.family === operation.group.family && isLearned(first) === isLearned(operation));
-    if (!isAlike) break;
-    batch.push(operation);
-  }
-  return batch;
-}
-
-function isMfcOperation(operation: Operation): operation is MfcOperation {
-  return operation.op in SETSOCKOPT;
-}
-
-function isLearned(operation: MfcOperation): boolean {
-  return 'isLearned' in operation && operation.isLearned;
-}
-
-/** Whether the kernel refused because it is as it should be already. */
-function isDone({ op }: Operation, error: unknown): boolean {
-  return isSystemError(error) && (DONE[op]?.includes(error.code) ?? false);
-}
-
-const DONE: Readonly<Partial<Record<Operation['op'], readonly string[]>>> = {
-  'add-mrule': ['EEXIST'],
-  'delete-mrule': ['ENOENT', 'EAFNOSUPPORT'],
-  // The kernel removes the vif of an interface that goes by itself (`ipmr_device_event`).
-  'delete-vif': ['EADDRNOTAVAIL'],
-};
 
 /** Without the family there are no joins of it either. */
 function readHostGroups(family: Family): string {
