@@ -1,8 +1,9 @@
-// Makes the types of the API (src/api/generated) from proto/, unless they are of these files already.
+// Makes the types of the API and what encodes its messages (src/api/generated) from proto/, unless they are of these files already.
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { codecModule } from './codec.mjs';
 
 const ROOT = join(import.meta.dirname, '..');
 const TARGET = join(ROOT, 'src/api/generated');
@@ -34,6 +35,7 @@ if (!existsSync(old) || readFileSync(old, 'utf8') !== stamp) {
   mkdirSync(FRESH, { recursive: true });
   const generator = join(ROOT, 'node_modules/.bin/proto-loader-gen-types');
   execFileSync(generator, [...OPTIONS, '-I', 'proto', '-O', FRESH, ...FILES], { cwd: ROOT, stdio: 'inherit' });
+  writeFileSync(join(FRESH, 'codec.ts'), codecModule(join(ROOT, 'proto'), FILES));
   writeFileSync(join(FRESH, STAMP), stamp);
   rmSync(TARGET, { recursive: true, force: true });
   renameSync(FRESH, TARGET);
@@ -41,7 +43,8 @@ if (!existsSync(old) || readFileSync(old, 'utf8') !== stamp) {
 
 function hashInputs() {
   const hash = createHash('sha256').update(JSON.stringify([OPTIONS, FILES]));
-  hash.update(readFileSync(join(ROOT, 'node_modules/@grpc/proto-loader/package.json')));
+  const generators = ['@grpc/proto-loader', 'protobufjs'].map((name) => `node_modules/${name}/package.json`);
+  for (const file of [...generators, 'scripts/codec.mjs']) hash.update(readFileSync(join(ROOT, file)));
   const protos = readdirSync(join(ROOT, 'proto'), { recursive: true }).filter((file) => file.endsWith('.proto'));
   for (const file of protos.sort()) hash.update(`\0${file}\0`).update(readFileSync(join(ROOT, 'proto', file)));
   return hash.digest('hex');

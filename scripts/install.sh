@@ -17,13 +17,12 @@ lib=${DESTDIR-}$prefix/lib
 bin=${DESTDIR-}$prefix/bin
 cd "$root"
 
-for piece in dist/src native/build/Release/kernel.node native/build/Release/mcroute-launch; do
+for piece in dist/src/start/start.cjs dist/programs native/build/Release/kernel.node native/build/Release/mcroute-launch; do
   if [ ! -e "$piece" ]; then
     echo "install.sh: $root/$piece is missing: run \`npm run build\` first" >&2
     exit 69
   fi
 done
-packages=$(npm ls --omit=dev --parseable --all --loglevel=error)
 
 umask 022
 mkdir -p "$lib" "$bin"
@@ -35,21 +34,22 @@ add() {
   mkdir -p "$new/$(dirname "$1")"
   cp -R "$1" "$new/$1"
 }
+# The bundles have all packages inside; the reflection service reads proto/.
 add bin
-add dist/src
+add dist/src/start/start.cjs
+add dist/programs
 add proto
 add native/build/Release/kernel.node
 add native/build/Release/mcroute-launch
 add package.json
 add systemd/netns.conf
-# Sorted: a package comes before those inside of it.
-echo "$packages" | sort | while read -r package; do
-  case $package in
-    "$root"/node_modules/*)
-      package=${package#"$root"/}
-      [ -e "$new/$package" ] || add "$package"
-      ;;
-  esac
+# V8 takes compiled code only from the same Node with the same flags: another one than that of the build, such as a newer
+# one, has its own made.
+for program in "$new"/bin/*; do
+  program=$(basename "$program")
+  start=$new/dist/src/start/start.cjs
+  [ "$(node "$start" look "$program")" = 'bundle with its code' ] ||
+    node "$start" learn - "$program" -h >/dev/null
 done
 chmod -R u=rwX,go=rX "$new"
 

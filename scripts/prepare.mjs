@@ -1,6 +1,6 @@
 // Installs and builds whatever is missing or out of date.
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './child.mjs';
 
@@ -27,29 +27,33 @@ function isInstalled() {
   return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
 }
 
-/** tsc, unless its inputs are those of the last time: even when it has nothing to do it takes seconds. */
+const BUNDLERS = ['bundle', 'programs', 'rehearse'].map((name) => `scripts/${name}.mjs`);
+
+/** tsc and the bundles, unless their inputs are those of the last time: even when it has nothing to do tsc takes seconds. */
 async function compile() {
   const stampFile = join(ROOT, 'dist/.inputs');
   const stamp = hashSources();
   if (existsSync(stampFile) && readFileSync(stampFile, 'utf8') === stamp) return;
   await step('compiling', [process.execPath, 'node_modules/typescript/bin/tsc']);
-  mkdirSync(join(ROOT, 'dist'), { recursive: true });
+  await step('making bundles', [process.execPath, 'scripts/bundle.mjs']);
   writeFileSync(stampFile, stamp);
 }
 
 function hashSources() {
   const sources = ['src', 'test', 'bench'].flatMap((folder) =>
     readdirSync(join(ROOT, folder), { recursive: true })
-      .filter((file) => file.endsWith('.ts'))
+      .filter((file) => /\.c?ts$/.test(file))
       .map((file) => join(folder, file))
       .sort(),
   );
   const hash = createHash('sha256');
-  for (const file of [...sources, 'tsconfig.json', 'package-lock.json']) {
+  const others = ['tsconfig.json', 'package-lock.json', 'package.json', ...BUNDLERS];
+  for (const file of [...sources, ...others]) {
     const { mtimeMs, size } = statSync(join(ROOT, file));
     hash.update(`${file}\0${mtimeMs}\0${size}\0`);
   }
-  return hash.digest('hex');
+  // What V8 compiled is for one Node.
+  return hash.update(process.version).digest('hex');
 }
 
 /** Runs a tool; says so when it takes long, shows what it said only when it fails. */

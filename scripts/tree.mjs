@@ -15,7 +15,8 @@ export function readableTree() {
   process.on('exit', () => rmSync(tree, { recursive: true, force: true }));
   for (const part of PARTS.filter((part) => existsSync(join(ROOT, part)))) {
     mkdirSync(dirname(join(tree, part)), { recursive: true });
-    call('cp', ['-R', '--reflink=auto', join(ROOT, part), join(tree, part)]);
+    // With their times, by which start.cjs knows that a bundle is not older than what it was made of.
+    call('cp', ['-R', '--preserve=timestamps', '--reflink=auto', join(ROOT, part), join(tree, part)]);
   }
   call('chmod', ['-R', 'u=rwX,go=rX', tree]);
   chmodSync(tree, 0o755);
@@ -27,6 +28,7 @@ const PARTS = [
   'bench',
   'bin',
   'dist',
+  'man',
   'native/build/Release/kernel.node',
   'native/build/Release/mcroute-launch',
   'native/build-asan/Release/kernel.node',

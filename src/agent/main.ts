@@ -8,10 +8,12 @@ import { takeListenFds } from '../runtime/listen-fds.js';
 import { LOG_LEVELS, type LogLevel, openLog } from '../runtime/log.js';
 import { openNotifier } from '../runtime/notify.js';
 import { agentSocketPath, stateDirectory } from '../runtime/paths.js';
+import { tellLastErrorInSource } from '../runtime/stack.js';
+import { readVersion } from '../runtime/tree.js';
 import { checkConfigurationFile, readConfigurationFile } from './configuration-file.js';
 import { FileWishes } from './file-wishes.js';
 import { mrtSockets, otherSockets } from './kernel/sockets.js';
-import { readVersion, runAgent } from './run-agent.js';
+import { runAgent } from './run-agent.js';
 
 interface Arguments {
   readonly table?: number;
@@ -28,6 +30,7 @@ interface Arguments {
   readonly logLevel: LogLevel;
 }
 
+tellLastErrorInSource();
 const program = new Command('mcroute-agent')
   .description('Owns one multicast routing table of the kernel, IPv4 and IPv6, and serves it over gRPC.')
   .version(readVersion(), '-v, --version')
@@ -71,7 +74,7 @@ const program = new Command('mcroute-agent')
 const options = program.parse().opts<Arguments>();
 if (options.check !== undefined) check(options.check);
 else if (options.table === undefined) program.error("error: required option '-t, --table <id>' not specified");
-else await main(options, options.table);
+else void main(options, options.table);
 
 /** Ends with EX_CONFIG if the file cannot be used. */
 function check(path: string): void {

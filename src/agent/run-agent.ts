@@ -1,7 +1,7 @@
 // Runs an agent from its start to its end, under whatever name: signals, messages on stderr, exit codes.
-import { readFileSync } from 'node:fs';
 import { EXIT_CODE } from '../runtime/exit-code.js';
 import type { Logger } from '../runtime/log.js';
+import { readVersion } from '../runtime/tree.js';
 import { type AgentOptions, type RunningAgent, startAgent } from './agent.js';
 
 /** Who runs an agent. */
@@ -73,12 +73,6 @@ function fail(name: string, log: Logger, code: number, message: string): never {
   log.flush();
   process.stderr.write(`${name}: ${message}\n`);
   process.exit(code);
-}
-
-/** The version of package.json. */
-export function readVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }
 
 /**

@@ -1,52 +1,38 @@
-// Loads proto/ at start. One place for the options, since they decide what messages look like in JavaScript.
-import { fileURLToPath } from 'node:url';
+// The services and messages of proto/, typed.
 import { loadPackageDefinition } from '@grpc/grpc-js';
-import { type MessageTypeDefinition, type PackageDefinition, loadSync } from '@grpc/proto-loader';
+import { type MessageForms, definitionOf, formsOf } from './codec.js';
+import { MESSAGES, SERVICES } from './generated/codec.js';
 import type { BadRequest, BadRequest__Output } from './generated/google/rpc/BadRequest.js';
 import type { ErrorInfo, ErrorInfo__Output } from './generated/google/rpc/ErrorInfo.js';
 import type { Status, Status__Output } from './generated/google/rpc/Status.js';
 import type { ProtoGrpcType as RoutingTypes } from './generated/routing_service.js';
 import type { ProtoGrpcType as TableTypes } from './generated/table_service.js';
 
-const ROOT = fileURLToPath(new URL('../../../proto', import.meta.url));
+let services: (RoutingTypes & TableTypes) | undefined;
 
-const PROTO_FILES = [
-  'mcroute/v1/routing_service.proto',
-  'mcroute/v1/table_service.proto',
-  'mcroute/v1/error_reason.proto',
-  'google/rpc/status.proto',
-  'google/rpc/error_details.proto',
-];
-
-let definition: PackageDefinition | undefined;
-
-/** All of proto/ as proto-loader has it; for the reflection service and for the messages below. */
-export function packageDefinition(): PackageDefinition {
-  definition ??= loadSync(PROTO_FILES, {
-    includeDirs: [ROOT],
-    longs: String,
-    enums: String,
-    defaults: true,
-    oneofs: true,
-  });
-  return definition;
-}
-
-/** The services, typed. */
+/** The services. */
 export function api(): RoutingTypes & TableTypes {
-  return loadPackageDefinition(packageDefinition()) as unknown as RoutingTypes & TableTypes;
+  services ??= loadPackageDefinition(
+    Object.fromEntries(Object.entries(SERVICES).map(([name, methods]) => [name, definitionOf(methods)])),
+  ) as unknown as RoutingTypes & TableTypes;
+  return services;
 }
 
 /** The messages of error details, which are sent as bytes in a trailer. */
 export function errorMessages(): {
-  readonly status: MessageTypeDefinition<Status, Status__Output>;
-  readonly errorInfo: MessageTypeDefinition<ErrorInfo, ErrorInfo__Output>;
-  readonly badRequest: MessageTypeDefinition<BadRequest, BadRequest__Output>;
+  readonly status: MessageForms<Status, Status__Output>;
+  readonly errorInfo: MessageForms<ErrorInfo, ErrorInfo__Output>;
+  readonly badRequest: MessageForms<BadRequest, BadRequest__Output>;
 } {
-  const all = packageDefinition();
   return {
-    status: all['google.rpc.Status'] as MessageTypeDefinition<Status, Status__Output>,
-    errorInfo: all['google.rpc.ErrorInfo'] as MessageTypeDefinition<ErrorInfo, ErrorInfo__Output>,
-    badRequest: all['google.rpc.BadRequest'] as MessageTypeDefinition<BadRequest, BadRequest__Output>,
+    status: formsOf(codec('google.rpc.Status')),
+    errorInfo: formsOf(codec('google.rpc.ErrorInfo')),
+    badRequest: formsOf(codec('google.rpc.BadRequest')),
   };
+}
+
+function codec(name: string) {
+  const found = MESSAGES[name];
+  if (found === undefined) throw new Error(`bug: proto/ has no ${name}`);
+  return found;
 }

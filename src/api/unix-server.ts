@@ -3,10 +3,8 @@ import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
 import { MESSAGE_MAX } from '../model/limits.js';
-import { packageDefinition } from './load.js';
+import { Health, addReflection } from './standard-services.js';
 
 /** Bytes of a unix socket's path at most (sun_path less its final zero). */
 const SOCKET_PATH_MAX = 107;
@@ -61,15 +59,15 @@ export async function serveOnSocket(socket: ServedSocket, service: SocketService
     'grpc.keepalive_timeout_ms': 20_000,
   });
   server.addService(service.definition, service.handlers);
-  const health = new HealthImplementation({ '': 'SERVING', [name]: 'SERVING' });
-  health.addToServer(server);
-  new ReflectionService(packageDefinition()).addToServer(server);
+  const health = new Health();
+  for (const service of ['', name]) health.set(service, 'SERVING');
+  health.addTo(server);
+  addReflection(server);
   const stopListening = typeof socket === 'string' ? await bind(server, socket, cure) : await accept(server, socket);
   return {
     stop: async () => {
       stopListening();
-      health.setStatus('', 'NOT_SERVING');
-      health.setStatus(name, 'NOT_SERVING');
+      for (const service of ['', name]) health.set(service, 'NOT_SERVING');
       service.endStreams();
       await shutDown(server);
     },

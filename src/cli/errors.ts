@@ -1,5 +1,6 @@
 // Failures as people read them, and the status that the program ends with. Pure.
 import { ApiError, type Reason } from '../api/status.js';
+import { inSource } from '../runtime/stack.js';
 import { printable } from './output/text.js';
 
 /** A failure on this side of the wire. */
@@ -142,7 +143,7 @@ const CURES: Record<Reason, string | undefined> = {
 function linesOf(error: unknown): string[] {
   if (error instanceof CliError) return [error.message, ...error.details];
   if (error instanceof ApiError) return apiErrorLines(error);
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = error instanceof Error ? inSource(error.stack ?? error.message) : String(error);
   return ['this is a bug of mcctl:', ...text.split('\n').map((line) => line.trim())];
 }
 

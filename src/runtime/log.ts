@@ -1,4 +1,5 @@
-import { type Logger, destination, pino } from 'pino';
+import { type Logger, destination, pino, stdSerializers } from 'pino';
+import { inSource } from './stack.js';
 
 export type { Logger } from 'pino';
 
@@ -11,7 +12,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
  * is lost when the process ends.
  */
 export function openLog(level: LogLevel, fields: Readonly<Record<string, unknown>>): Logger {
-  return pino({ level: PINO_LEVEL[level], base: { ...fields, pid: process.pid } }, destination({ fd: 2, sync: true }));
+  const options = {
+    level: PINO_LEVEL[level],
+    base: { ...fields, pid: process.pid },
+    serializers: { err: serializeError },
+  };
+  return pino(options, destination({ fd: 2, sync: true }));
 }
 
 /** The levels by the names that pino has for them; it has no notice, which is a warning at least. */
@@ -22,3 +28,9 @@ export const PINO_LEVEL: Readonly<Record<LogLevel, string>> = {
   info: 'info',
   debug: 'debug',
 };
+
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const entry = stdSerializers.err(error);
+  return { ...entry, stack: inSource(entry.stack) };
+}

@@ -1,6 +1,7 @@
 // What every program of ours asks of the addon: messages of sd_notify, descriptors and locks. What only agents ask is in
 // src/agent/kernel/native.ts.
 import { createRequire } from 'node:module';
+import { treeFile } from './tree.js';
 
 /** A datagram of the sd_notify(3) protocol, and who sent it as the kernel says (SCM_CREDENTIALS). */
 export interface NotifyMessage {
@@ -55,8 +56,7 @@ let addon: RuntimeAddon | undefined;
 
 /** Loads the addon from where the build put it; MCROUTE_ADDON names another file, such as the sanitizer build. */
 export function loadAddon(): RuntimeAddon {
-  const file =
-    process.env['MCROUTE_ADDON'] ?? new URL('../../../native/build/Release/kernel.node', import.meta.url).pathname;
-  addon ??= createRequire(import.meta.url)(file) as RuntimeAddon;
+  const file = process.env['MCROUTE_ADDON'] ?? treeFile('native/build/Release/kernel.node');
+  addon ??= createRequire(treeFile('package.json'))(file) as RuntimeAddon;
   return addon;
 }

@@ -1,12 +1,13 @@
 // mcroute-supervisor: arguments in, agents that are kept alive until it is told to end.
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { EXIT_CODE } from '../runtime/exit-code.js';
 import { takeListenFds } from '../runtime/listen-fds.js';
 import { LOG_LEVELS, type LogLevel, type Logger, openLog } from '../runtime/log.js';
 import { openNotifier, watchdogTimeoutMs } from '../runtime/notify.js';
 import { runtimeDirectory, stateDirectory } from '../runtime/paths.js';
+import { tellLastErrorInSource } from '../runtime/stack.js';
+import { TREE, readVersion } from '../runtime/tree.js';
 import { readConfiguration } from './configuration.js';
 import { Life } from './life.js';
 import { missingPieces } from './spawn.js';
@@ -21,12 +22,12 @@ interface Arguments {
   readonly logLevel: LogLevel;
 }
 
-const TREE = join(import.meta.dirname, '../../..');
 const DEFAULT_CONFIGURATION = '/etc/mcroute/mcroute.yaml';
 
 /** Codes of errors that end in EX_NOPERM: another start would meet them again. */
 const NO_PERMISSION: ReadonlySet<unknown> = new Set(['EPERM', 'EACCES', 'EROFS']);
 
+tellLastErrorInSource();
 const program = new Command('mcroute-supervisor')
   .description('Keeps an agent for each multicast routing table of the host.')
   .version(readVersion(), '-v, --version')
@@ -43,7 +44,7 @@ const program = new Command('mcroute-supervisor')
     process.exit(error.exitCode === 0 ? EXIT_CODE.ok : EXIT_CODE.usage);
   });
 
-await main(program.parse().opts<Arguments>());
+void main(program.parse().opts<Arguments>());
 
 async function main(options: Arguments): Promise<void> {
   const definitions = readOrFail(options.config);
@@ -109,9 +110,4 @@ function fail(code: number, message: string): never {
   const lines = message.split('\n').map((line) => `mcroute-supervisor: ${line}\n`);
   process.stderr.write(lines.join(''));
   process.exit(code);
-}
-
-function readVersion(): string {
-  const text = readFileSync(join(TREE, 'package.json'), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

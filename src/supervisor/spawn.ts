@@ -135,11 +135,14 @@ export function agentSocket(context: Pick<SpawnContext, 'runtimeDirectory'>, tab
 
 /** Files without which no agent can be started; none are missing in a tree that was built. */
 export function missingPieces(tree: string): readonly string[] {
-  return [launcher(tree), agentMain(tree)].filter((piece) => !existsSync(piece));
+  return [launcher(tree), startFile(tree)].filter((piece) => !existsSync(piece));
 }
 
 /** Only the process itself can tell its pid before it runs. */
 const SET_PIDS = ['/bin/sh', '-c', 'export LISTEN_PID=$$ WATCHDOG_PID=$$; exec "$0" "$@"'] as const;
+
+/** The name by which start.cjs and bin/ know the program. */
+const AGENT = 'mcroute-agent';
 
 /** Meant for this process, or slow: Node would read the certificates at every start (50 ms), and an agent has no TLS. */
 const OWN_VARIABLES = [
@@ -181,15 +184,16 @@ function startError(error: unknown): AgentExit {
 function launchCommand(tree: string): readonly string[] {
   // The shell and nsenter come before the launcher: our death in that time must not be missed.
   const launch = [launcher(tree), `--die-with-parent=${process.pid}`, '--from-arguments', '--signalling', '--'];
-  return [...launch, 'node', '--enable-source-maps', agentMain(tree)];
+  // No flags of V8: decision 10 has what they cost.
+  return [...launch, 'node', startFile(tree), AGENT];
 }
 
 function launcher(tree: string): string {
   return join(tree, 'native/build/Release/mcroute-launch');
 }
 
-function agentMain(tree: string): string {
-  return join(tree, 'dist/src/agent/main.js');
+function startFile(tree: string): string {
+  return join(tree, 'dist/src/start/start.cjs');
 }
 
 function collectLastWords(stream: Readable): () => string {

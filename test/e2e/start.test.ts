@@ -108,7 +108,7 @@ describe('a start without privileges is refused (77)', () => {
 
   it('and not served with more of them than CAP_NET_ADMIN', () => {
     // Started past the launcher, with a table that is owned and all that root may do.
-    const program = [process.execPath, join(installTree(), 'dist/src/agent/main.js')];
+    const program = [process.execPath, join(installTree(), 'dist/src/start/start.cjs'), 'mcroute-agent'];
     // The launcher makes the table's folder.
     const state = join(runtimeDirectory(namespace), 'state');
     mkdirSync(join(state, '304'), { recursive: true });

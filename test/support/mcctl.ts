@@ -3,11 +3,13 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { FakeAgent } from './fake-agent.js';
+import { installTree } from './install-tree.js';
 import { waitForExit } from './wait.js';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const START = join(installTree(), 'dist/src/start/start.cjs');
+/** Coverage is told by the modules, not by the bundle of them. */
+const MODULE = join(installTree(), 'dist/src/cli/main.js');
 
 /** How a program ended and what it said. */
 export interface Ended {
@@ -27,7 +29,8 @@ export interface RunOptions {
 export function startMcctl(words: readonly string[], options: RunOptions = {}): ChildProcessWithoutNullStreams {
   const { PATH = '', NODE_V8_COVERAGE } = process.env;
   const coverage = NODE_V8_COVERAGE === undefined ? {} : { NODE_V8_COVERAGE };
-  const child = spawn(process.execPath, ['--enable-source-maps', MAIN, ...words], {
+  const program = NODE_V8_COVERAGE === undefined ? [START, 'mcctl'] : ['--enable-source-maps', MODULE];
+  const child = spawn(process.execPath, [...program, ...words], {
     env: { PATH, ...coverage, ...options.environment },
   });
   // A program that does not read its input ends before it is written.

@@ -104,7 +104,7 @@ export class ServiceRouter implements AsyncDisposable {
 
   /** The process of a table's agent; undefined while there is none. */
   agentPid(table: number): number | undefined {
-    const { stdout } = this.machine.try('pgrep', '--full', '--', `agent/main.js .*--table ${table}\\b`);
+    const { stdout } = this.machine.try('pgrep', '--full', '--', `start.cjs mcroute-agent .*--table ${table}\\b`);
     return stdout === '' ? undefined : Number(stdout);
   }
 

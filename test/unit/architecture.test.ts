@@ -21,12 +21,14 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
     packages: ['pino'],
     node: ['node:fs', 'node:module', 'node:path', 'node:net', 'node:util'],
   },
-  api: { parts: ['model'], packages: ['@grpc/grpc-js', '@grpc/proto-loader'], node: ['node:url'] },
+  api: { parts: ['model', 'runtime/tree.ts'], packages: ['@grpc/grpc-js'] },
+  'api/descriptors.ts': { parts: ['runtime/tree.ts'], packages: ['@grpc/proto-loader'] },
   'api/unix-server.ts': {
     parts: ['model', 'api'],
-    packages: ['@grpc/grpc-js', '@grpc/reflection', 'grpc-health-check'],
+    packages: ['@grpc/grpc-js'],
     node: ['node:fs', 'node:net', 'node:path'],
   },
+  'api/standard-services.ts': { parts: ['api'], packages: ['@grpc/reflection', 'grpc-health-check'] },
   'agent/rib': { parts: ['model'] },
   'agent/fib': { parts: ['model'], types: ['agent/rib', 'agent/kernel/port'] },
   'agent/netlink': { parts: ['model'], node: ['node:util'] },
@@ -62,7 +64,11 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
     packages: ['@grpc/grpc-js', 'commander', 'yaml'],
     node: ['node:'],
   },
-  cli: { parts: ['model', 'api'], packages: ['@grpc/grpc-js', 'commander', 'yaml'], node: ['node:'] },
+  cli: {
+    parts: ['model', 'api', 'runtime/stack.ts', 'runtime/tree.ts'],
+    packages: ['@grpc/grpc-js', 'commander', 'yaml'],
+    node: ['node:'],
+  },
 };
 
 const SRC = join(import.meta.dirname, '../../../src');
@@ -78,10 +84,16 @@ const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(
 
 function importsOf(text: string): Import[] {
   const statements = text.matchAll(/^(?:import|export)\s+(type\s+)?(?:([^'";]*?)\s+from\s+)?'([^']+)'/gm);
-  return [...statements].map(([, type, names = '', specifier = '']) => ({
+  // Those that are loaded when they are needed.
+  const late = [...text.matchAll(/\bimport\('([^']+)'\)/g)].map(([, specifier = '']) => ({
+    specifier,
+    isTypeOnly: false,
+  }));
+  const early = [...statements].map(([, type, names = '', specifier = '']) => ({
     specifier,
     isTypeOnly: type !== undefined || hasOnlyTypes(names),
   }));
+  return [...early, ...late];
 }
 
 /** Whether every name of `{ type A, type B }` is a type. */
@@ -141,6 +153,10 @@ describe('the check of imports', () => {
       ].join('\n'),
     ).map(({ isTypeOnly }) => isTypeOnly);
     assert.deepEqual([value, type, mixed, allTypes], [false, true, false, true]);
+  });
+
+  it('finds imports in the midst of the code', () => {
+    assert.deepEqual(importsOf("const { a } = await import('./a.js');"), [{ specifier: './a.js', isTypeOnly: false }]);
   });
 
   it('objects to what the table does not have', () => {

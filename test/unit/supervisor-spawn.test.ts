@@ -18,7 +18,7 @@ const CONTEXT: SpawnContext = {
 const LAUNCH = [
   '/tree/native/build/Release/mcroute-launch',
   ...[`--die-with-parent=${process.pid}`, '--from-arguments', '--signalling', '--'],
-  ...['node', '--enable-source-maps', '/tree/dist/src/agent/main.js'],
+  ...['node', '/tree/dist/src/start/start.cjs', 'mcroute-agent'],
 ];
 
 const PLAIN = [

@@ -9,14 +9,16 @@ import { takeListenFds } from '../../runtime/listen-fds.js';
 import type { Logger } from '../../runtime/log.js';
 import { loadAddon } from '../../runtime/native.js';
 import { openNotifier } from '../../runtime/notify.js';
+import { tellLastErrorInSource } from '../../runtime/stack.js';
 import { syslogSink } from '../../runtime/syslog.js';
 import { openTextLog, stderrSink } from '../../runtime/text-log.js';
+import { readVersion } from '../../runtime/tree.js';
 import { DISK } from '../config/disk.js';
 import { loadConfiguration } from '../config/load.js';
 import { readConfigurationFile } from '../configuration-file.js';
 import { FileWishes } from '../file-wishes.js';
 import { mrtSockets, otherSockets } from '../kernel/sockets.js';
-import { readVersion, runAgent } from '../run-agent.js';
+import { runAgent } from '../run-agent.js';
 import { checkConfiguration, interfaceNames } from './check.js';
 import { openKeeper } from './keeper.js';
 import { OptionError, type Options, parseOptions, usageText } from './options.js';
@@ -28,13 +30,14 @@ const TITLE = 'smcrouted';
 const CONTROL_SOCKET_NAME = 'control';
 const KEEPER_NAME = 'keeper';
 
+tellLastErrorInSource();
 const options = readOptions();
 if (options.request !== undefined) {
   process.stdout.write(options.request === 'help' ? usageText() : `smcrouted (mcroute) ${readVersion()}\n`);
 } else if (options.check !== undefined) {
   check(options.check);
 } else {
-  await run(options);
+  void run(options);
 }
 
 function readOptions(): Options {

@@ -1,6 +1,7 @@
 // Failures in the words of smcroutectl. Pure.
 import { getSystemErrorMap } from 'node:util';
 import { ApiError } from '../../api/status.js';
+import { inSource } from '../../runtime/stack.js';
 import { CliError, fieldInWords } from '../errors.js';
 import { printable } from '../output/text.js';
 import type { CommandName } from './command.js';
@@ -46,7 +47,7 @@ export function linesOf(error: unknown): string[] {
     }
     return (error.message === '' ? error.reason : error.message).split('\n');
   }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const text = error instanceof Error ? inSource(error.stack ?? error.message) : String(error);
   return ['this is a bug of smcroutectl:', ...text.split('\n').map((line) => line.trim())];
 }
 
