@@ -38,6 +38,18 @@ void prepare(Napi::Env env, Family family, int fd) {
   setOption(fd, SOL_SOCKET, SO_RCVBUFFORCE, kReceiveBuffer);
 }
 
+/// Whether packets can have come to a table.
+bool hasVifs(Family family, int fd) {
+  for (std::uint32_t vif = 0; vif < kVifLimit; ++vif) {
+    VifCount count;
+    const int error = countVif(family, fd, vif, count);
+    // Beyond the last one.
+    if (error == EINVAL) return false;
+    if (error != EADDRNOTAVAIL) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Napi::Function MrouteSocket::define(Napi::Env env) {
@@ -96,6 +108,8 @@ void MrouteSocket::adopt(Napi::Env env, int fd) {
   });
   prepare(env, family_, fd);
   setAdopted(env, fd);
+  // Who had it before may have made entries a moment ago.
+  if (hasVifs(family_, fd)) recentEntries_->noteAll();
   // Only now: a descriptor that was refused is still its giver's.
   fd_ = std::make_shared<const UniqueFd>(UniqueFd(fd));
 }
@@ -131,7 +145,10 @@ Napi::Value MrouteSocket::applyMfc(const Napi::CallbackInfo& info) {
   auto errors = Napi::Int32Array::New(info.Env(), count);
   for (std::size_t at = 0; at < count; ++at) {
     const auto record = records.subspan(at * kMfcRecordWords).first<kMfcRecordWords>();
-    errors[at] = mcroute::applyMfc(family_, fd(), static_cast<MfcOperation>(record[0]), readMfcEntry(family_, record));
+    const auto operation = static_cast<MfcOperation>(record[0]);
+    const MfcEntry entry = readMfcEntry(family_, record);
+    if (operation == MfcOperation::put) recentEntries_->note(entry.key);
+    errors[at] = mcroute::applyMfc(family_, fd(), operation, entry);
   }
   return errors;
 }

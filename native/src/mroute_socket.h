@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "mfc.h"
+#include "recent_entries.h"
 #include "unique_fd.h"
 
 namespace mcroute {
@@ -22,6 +23,8 @@ class MrouteSocket : public Napi::ObjectWrap<MrouteSocket> {
   Family family() const { return family_; }
   /// Shared, so that the upcall thread can keep the descriptor open; empty once closed.
   const std::shared_ptr<const UniqueFd>& descriptor() const { return fd_; }
+  /// Shared with the upcall thread, which makes entries too.
+  const std::shared_ptr<RecentEntries>& recentEntries() const { return recentEntries_; }
 
  private:
   void open(Napi::Env env, std::uint32_t table);
@@ -42,6 +45,7 @@ class MrouteSocket : public Napi::ObjectWrap<MrouteSocket> {
 
   Family family_;
   std::shared_ptr<const UniqueFd> fd_;
+  std::shared_ptr<RecentEntries> recentEntries_ = std::make_shared<RecentEntries>();
 };
 
 }  // namespace mcroute

@@ -18,8 +18,8 @@ namespace mcroute {
 
 namespace {
 
-/// Upcalls of one system call. The other socket and the wish to stop are looked at after each batch.
-constexpr std::size_t kBatch = 64;
+/// Upcalls in a row. The other socket and the wish to stop are looked at after each batch, and the loop is woken.
+constexpr int kBatch = 64;
 
 /// Holds an upcall of either family; the rest of ordinary packets is cut off.
 constexpr std::size_t kDatagram = 64;
@@ -44,36 +44,8 @@ class SignalsBlocked {
 
 }  // namespace
 
-struct UpcallReader::Buffers {
-  std::array<std::array<std::uint8_t, kDatagram>, kBatch> datagrams;
-  struct Control {
-    alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(std::uint32_t))> bytes;
-  };
-  std::array<Control, kBatch> controls;
-  std::array<iovec, kBatch> parts;
-  std::array<mmsghdr, kBatch> messages;
-
-  Buffers() {
-    for (std::size_t at = 0; at < kBatch; ++at) parts[at] = {datagrams[at].data(), kDatagram};
-  }
-
-  /// Before each call: the kernel writes lengths into the headers.
-  void prepare() {
-    for (std::size_t at = 0; at < kBatch; ++at) {
-      messages[at] = {};
-      messages[at].msg_hdr.msg_iov = &parts[at];
-      messages[at].msg_hdr.msg_iovlen = 1;
-      messages[at].msg_hdr.msg_control = controls[at].bytes.data();
-      messages[at].msg_hdr.msg_controllen = controls[at].bytes.size();
-    }
-  }
-};
-
 UpcallReader::UpcallReader(std::vector<UpcallSource> sources, UpcallResponder& responder, bool wantsRealtime)
-    : sources_(std::move(sources)),
-      responder_(responder),
-      stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      buffers_(std::make_unique<Buffers>()) {
+    : sources_(std::move(sources)), responder_(responder), stop_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   if (!stop_) throw std::system_error(errno, std::generic_category(), "eventfd");
   for (UpcallSource& source : sources_) {
     const int error = setOption(source.fd->get(), SOL_SOCKET, SO_RXQ_OVFL, int{1});
@@ -120,23 +92,31 @@ void UpcallReader::run(bool wantsRealtime) {
 }
 
 void UpcallReader::readBatch(UpcallSource& source) {
-  buffers_->prepare();
-  const int count = recvmmsg(source.fd->get(), buffers_->messages.data(), kBatch, MSG_DONTWAIT, nullptr);
-  if (count < 0) {
+  for (int count = 0; count < kBatch && readOne(source);) ++count;
+  responder_.announce();
+}
+
+/// One system call an upcall: it is answered before the next is looked for. False where there is none.
+bool UpcallReader::readOne(UpcallSource& source) {
+  std::array<std::uint8_t, kDatagram> datagram;
+  alignas(cmsghdr) std::array<std::uint8_t, CMSG_SPACE(sizeof(std::uint32_t))> controls;
+  iovec part{datagram.data(), datagram.size()};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = controls.data();
+  message.msg_controllen = controls.size();
+  const ssize_t size = recvmsg(source.fd->get(), &message, MSG_DONTWAIT);
+  if (size < 0) {
     if (errno != EAGAIN && errno != EINTR) poll(nullptr, 0, kErrorPauseMs);
-    return;
+    return false;
   }
-  for (std::size_t at = 0; at < static_cast<std::size_t>(count); ++at) {
-    mmsghdr& message = buffers_->messages[at];
-    const std::span<const std::uint8_t> datagram(buffers_->datagrams[at].data(), message.msg_len);
-    const auto upcall = withUapi(source.family, [&]<typename Uapi>(Uapi) { return Uapi::parseUpcall(datagram); });
-    if (upcall) responder_.respond(source.family, *upcall);
-    const cmsghdr* control = CMSG_FIRSTHDR(&message.msg_hdr);
-    if (control == nullptr || control->cmsg_level != SOL_SOCKET || control->cmsg_type != SO_RXQ_OVFL) continue;
-    std::uint32_t drops;
-    std::memcpy(&drops, CMSG_DATA(control), sizeof drops);
-    countDrops(source, drops);
-  }
+  const auto read = std::span<const std::uint8_t>(datagram).first(static_cast<std::size_t>(size));
+  const auto upcall = withUapi(source.family, [&]<typename Uapi>(Uapi) { return Uapi::parseUpcall(read); });
+  if (upcall) responder_.respond(source.family, *upcall);
+  const auto drops = findControl<std::uint32_t>(message, SOL_SOCKET, SO_RXQ_OVFL);
+  if (drops) countDrops(source, *drops);
+  return true;
 }
 
 void UpcallReader::countDrops(UpcallSource& source, std::uint32_t drops) {

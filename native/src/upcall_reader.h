@@ -17,6 +17,7 @@ namespace mcroute {
 struct UpcallSource {
   Family family;
   std::shared_ptr<const UniqueFd> fd;
+  std::shared_ptr<RecentEntries> recentEntries;
   /// Drops of the receive buffer that are accounted for (sk_drops, which wraps).
   std::uint32_t knownDrops = 0;
 };
@@ -40,14 +41,12 @@ class UpcallReader {
  private:
   void run(bool wantsRealtime);
   void readBatch(UpcallSource& source);
+  bool readOne(UpcallSource& source);
   void countDrops(UpcallSource& source, std::uint32_t drops);
-
-  struct Buffers;
 
   std::vector<UpcallSource> sources_;
   UpcallResponder& responder_;
   UniqueFd stop_;
-  std::unique_ptr<Buffers> buffers_;
   pid_t tid_ = 0;
   bool isRealtime_ = false;
   std::latch started_{1};

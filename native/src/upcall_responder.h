@@ -2,13 +2,16 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <functional>
+#include <memory>
 #include <mutex>
 
 #include "event_ring.h"
 #include "learned_flow.h"
 #include "left_alone_flow.h"
 #include "priority_mutex.h"
+#include "recent_entries.h"
 #include "uapi.h"
 #include "upcall_rules.h"
 
@@ -20,6 +23,13 @@ struct UpcallLimits {
   std::size_t learned;
   /// Events that wait.
   std::size_t ring;
+};
+
+/// The table of a family: its MRT socket, which must stay open while records are applied and rules set, and the entries
+/// that anyone makes in it. Nothing where there is none.
+struct UpcallTable {
+  int fd = -1;
+  std::shared_ptr<RecentEntries> recentEntries;
 };
 
 /// Totals since the start; named as in the typed API.
@@ -39,11 +49,13 @@ struct UpcallStats {
 /// for one upcall, one record, or a short run of records at a time, so neither waits for long batches of the other.
 class UpcallResponder {
  public:
-  /// `fds` are the MRT sockets by familyIndex, -1 where there is none; they must stay open while records are applied
-  /// and rules set. `wake` is called with the lock held when events begin to wait.
-  UpcallResponder(std::array<int, kFamilies> fds, const UpcallLimits& limits, std::function<void()> wake);
+  /// `tables` are by familyIndex. `wake` is called without the lock when events have begun to wait.
+  UpcallResponder(std::array<UpcallTable, kFamilies> tables, const UpcallLimits& limits, std::function<void()> wake);
 
   void respond(Family family, const Upcall& upcall);
+  /// Wakes if there is news. Due after calls of `respond`, `setRules`, `applyLearned` and `adopt`: not in them, because
+  /// waking takes longer than an answer.
+  void announce();
   void addDroppedUpcalls(std::uint32_t count);
 
   /// While it runs some prefixes are answered by the new rules and some by the old; when it returns all by the new,
@@ -65,10 +77,15 @@ class UpcallResponder {
 
  private:
   struct Side {
-    Side(Family family, int fd, const UpcallLimits& limits)
-        : family(family), fd(fd), rules(family), flows({limits.learned, limits.unmatched}) {}
+    Side(Family family, UpcallTable table, const UpcallLimits& limits)
+        : family(family),
+          fd(table.fd),
+          recentEntries(std::move(table.recentEntries)),
+          rules(family),
+          flows({limits.learned, limits.unmatched}) {}
     Family family;
     int fd;
+    std::shared_ptr<RecentEntries> recentEntries;
     UpcallRules rules;
     LearnedFlows flows;
     /// None of them has an entry here.
@@ -89,6 +106,8 @@ class UpcallResponder {
   void answerAgain(Side& side, const Upcall& upcall);
   void answerWrongVif(Side& side, const Upcall& upcall);
   bool install(Side& side, const LearnedFlow& flow, UpcallEventKind kind);
+  void makeRoom(Side& side, const LearnedFlow& flow);
+  static int put(Side& side, const MfcEntry& entry);
   bool putEntry(Side& side, const LearnedFlow& flow);
   bool removeEntry(Side& side, const LearnedFlow& flow);
   void keep(Side& side, const LearnedFlow& flow);
@@ -98,6 +117,8 @@ class UpcallResponder {
   std::array<Side, kFamilies> sides_;
   EventRing ring_;
   UpcallStats stats_;
+  /// Events have begun to wait and nobody was told.
+  std::atomic<bool> isNews_ = false;
   std::function<void()> wake_;
 };
 

@@ -2,58 +2,12 @@
 #pragma once
 
 #include <array>
-#include <memory>
-#include <optional>
-#include <span>
-#include <stdexcept>
-#include <unordered_map>
 #include <vector>
 
+#include "group_table.h"
 #include "mfc.h"
-#include "prefix.h"
 
 namespace mcroute {
-
-/// A rule with one group prefix.
-struct UpcallRule {
-  std::uint8_t iif = 0;
-  bool isDeny = false;
-  bool hasOifs = false;
-  Prefix source;
-  Ttls ttls{};
-  std::vector<Prefix> excepts;
-};
-
-/// What holds for exactly one group prefix. The rules are ordered by source length and source, so that a source is
-/// found by one binary search per length in use whatever their number.
-struct GroupRules {
-  /// Rules [begin, end) have sources of this length.
-  struct Span {
-    unsigned length;
-    std::size_t begin;
-    std::size_t end;
-  };
-  std::uint32_t upcallIifs = 0;
-  /// Vifs where packets of these groups neither enter nor leave, whatever rules of any prefix say.
-  std::uint32_t barredVifs = 0;
-  std::vector<UpcallRule> rules;
-  std::vector<Span> spans;
-};
-
-/// A record of `UpcallThread.setRules`; null where the prefix is to be forgotten.
-struct GroupChange {
-  Prefix group;
-  std::unique_ptr<const GroupRules> rules;
-};
-
-/// Records that do not say what they should.
-class RecordError : public std::range_error {
- public:
-  using std::range_error::range_error;
-};
-
-/// Reads and indexes the records of `UpcallThread.setRules`; throws RecordError.
-std::vector<GroupChange> parseGroupChanges(Family family, std::span<const std::uint32_t> words);
 
 /// What the rules say about one (S,G) on every iif.
 struct Answer {
@@ -71,26 +25,26 @@ struct Answer {
 /// The rules of one family. A bounded number of hash probes finds those of a group.
 class UpcallRules {
  public:
-  explicit UpcallRules(Family family) : family_(family) {}
+  explicit UpcallRules(Family family);
 
-  /// Replaces the rules of a prefix. What they were is left in `change`, so that its memory is freed by the caller.
+  /// Makes room for so many changes: what `grown` gives is for `use`, see GroupTable.
+  GroupTable::Slots grown(std::size_t changes) const { return groups_.grown(changes); }
+  void use(GroupTable::Slots& slots) { groups_.use(slots); }
+
+  /// Replaces the rules of a prefix, for which there must be room. What they were is left in `change`, so that its
+  /// memory is freed by the caller.
   void replace(GroupChange& change);
 
   Answer answer(const FlowKey& key) const;
 
  private:
-  using Groups = std::unordered_map<Prefix, std::unique_ptr<const GroupRules>, PrefixHash>;
+  /// From 0 to 128.
+  static constexpr std::size_t kPrefixLengths = 129;
 
-  /// Many small maps rather than a large one: growing one of them moves few records while the thread waits.
-  static constexpr std::size_t kShards = 256;
-
-  Groups& shardOf(const Prefix& prefix) { return shards_[PrefixHash{}(prefix) % kShards]; }
-  const Groups& shardOf(const Prefix& prefix) const { return shards_[PrefixHash{}(prefix) % kShards]; }
-
-  Family family_;
-  std::array<Groups, kShards> shards_;
+  unsigned hostLength_;
+  GroupTable groups_;
   /// Records of each group prefix length; only lengths in use are probed.
-  std::array<std::size_t, 129> records_{};
+  std::array<std::size_t, kPrefixLengths> records_{};
   std::vector<unsigned> lengths_;
 };
 

@@ -29,7 +29,7 @@ std::vector<UpcallSource> readSources(const Napi::Value& value) {
   for (std::uint32_t at = 0; at < array.Length(); ++at) {
     const MrouteSocket& socket = MrouteSocket::from(array.Get(at));
     if (!socket.descriptor()) throwErrno(value.Env(), EBADF, "poll");
-    sources.push_back({.family = socket.family(), .fd = socket.descriptor()});
+    sources.push_back({.family = socket.family(), .fd = socket.descriptor(), .recentEntries = socket.recentEntries()});
   }
   if (sources.size() == kFamilies && sources[0].family == sources[1].family) {
     arguments::throwRange(value.Env(), "sockets must be of different families");
@@ -80,12 +80,14 @@ UpcallThread::UpcallThread(const Napi::CallbackInfo& info) : Napi::ObjectWrap<Up
 
 void UpcallThread::launch(Napi::Env env, std::vector<UpcallSource> sources, const UpcallLimits& limits,
                           bool wantsRealtime) {
-  std::array<int, kFamilies> fds{-1, -1};
-  for (const UpcallSource& source : sources) fds[familyIndex(source.family)] = source.fd->get();
+  std::array<UpcallTable, kFamilies> tables;
+  for (const UpcallSource& source : sources) {
+    tables[familyIndex(source.family)] = {.fd = source.fd->get(), .recentEntries = source.recentEntries};
+  }
   wakeup_ = std::make_unique<Wakeup>(
       env, [this] { announce(); }, [this] { end(); });
   try {
-    responder_ = std::make_unique<UpcallResponder>(fds, limits, [this] { wakeup_->send(); });
+    responder_ = std::make_unique<UpcallResponder>(std::move(tables), limits, [this] { wakeup_->send(); });
     reader_ = std::make_unique<UpcallReader>(std::move(sources), *responder_, wantsRealtime);
   } catch (const std::system_error& error) {
     throwErrno(env, error.code().value(), "pthread_create");
@@ -123,6 +125,7 @@ void UpcallThread::setRules(const Napi::CallbackInfo& info) {
   }
   // A stopped thread answers nothing, and its descriptors may be something else by now.
   if (reader_) responder_->setRules(family, std::move(changes));
+  responder_->announce();
 }
 
 Napi::Value UpcallThread::applyLearned(const Napi::CallbackInfo& info) {
@@ -136,6 +139,7 @@ Napi::Value UpcallThread::applyLearned(const Napi::CallbackInfo& info) {
     const auto record = records.subspan(at * kMfcRecordWords).first<kMfcRecordWords>();
     errors[at] = responder_->applyLearned(family, static_cast<MfcOperation>(record[0]), readMfcEntry(family, record));
   }
+  responder_->announce();
   return errors;
 }
 
@@ -147,6 +151,7 @@ void UpcallThread::adopt(const Napi::CallbackInfo& info) {
   for (std::size_t at = 0; at < records.size(); at += kMfcRecordWords) {
     responder_->adopt(family, readMfcEntry(family, records.subspan(at).first<kMfcRecordWords>()));
   }
+  responder_->announce();
 }
 
 void UpcallThread::adoptUnresolved(const Napi::CallbackInfo& info) {
