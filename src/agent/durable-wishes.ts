@@ -2,6 +2,7 @@
 // is told of it.
 import type { Engine, WishJournal } from './engine.js';
 import type { Step } from './rib/rib.js';
+import { freezeWishes } from './store/frozen-wishes.js';
 import type { WishStore } from './store/wish-store.js';
 
 /** What is asked of the store. */
@@ -37,8 +38,11 @@ export class DurableWishes implements WishJournal {
     try {
       this.#store.append(step, revision);
     } catch (error) {
-      // What the journal cannot take any more a snapshot may cure, for later steps.
-      this.#beginSnapshot();
+      // What the journal cannot take any more a snapshot may cure, for later steps. It must not have this one, which the
+      // engine takes back in this turn.
+      queueMicrotask(() => {
+        this.#beginSnapshot();
+      });
       throw error;
     }
     this.#unsaved.push(step);
@@ -77,8 +81,8 @@ export class DurableWishes implements WishJournal {
 
   #beginSnapshot(): void {
     if (this.#snapshot !== undefined || this.#engine === undefined || !this.#store.wantsSnapshot) return;
-    const resources = [...this.#engine.resources()].filter(({ owner }) => owner !== this.#unsavedOwner);
-    this.#snapshot = this.#store.snapshot(resources, this.#engine.revision).finally(() => {
+    const wishes = freezeWishes(this.#engine.resources(), this.#unsavedOwner);
+    this.#snapshot = this.#store.snapshot(wishes, this.#engine.revision).finally(() => {
       this.#snapshot = undefined;
     });
   }

@@ -36,7 +36,7 @@ export function randomStep(state: TableState, random: Random): { readonly step: 
     else wanted.set(id, { owner, resource: after });
   }
   return {
-    step: { owner, differences },
+    step: { owner, differences: [...differences.values()] },
     after: { wanted, revision: state.revision + 1n + BigInt(random.below(3)) },
   };
 }

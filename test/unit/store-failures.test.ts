@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { parsePrefix } from '../../src/model/address.js';
-import { formatResourceKey } from '../../src/model/resource.js';
 import type { Step } from '../../src/agent/rib/rib.js';
 import {
   type OpenedStore,
@@ -24,11 +23,8 @@ function route(number: number): OwnedResource {
 }
 
 function put(...routes: OwnedResource[]): Step {
-  const differences = routes.map(({ resource }) => {
-    const difference = { key: resource.key, before: undefined, after: resource };
-    return [formatResourceKey(resource.key), difference] as const;
-  });
-  return { owner: 'cli', differences: new Map(differences) };
+  const differences = routes.map(({ resource }) => ({ key: resource.key, before: undefined, after: resource }));
+  return { owner: 'cli', differences };
 }
 
 function openOn(disk: ModelledDisk, notes: StoreNote[] = []): OpenedStore {

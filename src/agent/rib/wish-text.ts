@@ -4,11 +4,14 @@
 // types and addresses, and not again what the API allows. A field that older readers would miss asks for a new version
 // of the file's format.
 import { AddressError, type Prefix, anyPrefix, formatPrefix, isAny, parsePrefix } from '../../model/address.js';
-import type { Oif } from '../../model/mroute.js';
+import type { Mroute, MrouteKey, Oif } from '../../model/mroute.js';
 import type { Resource, ResourceKey } from '../../model/resource.js';
 
 /** A JSON object. */
 export type Encoded = Readonly<Record<string, unknown>>;
+
+/** An mroute but for its source and group: the same for many of them. */
+export type MrouteContent = Omit<Mroute, 'key'> & Pick<MrouteKey, 'iif'>;
 
 /** A value does not stand for a resource. */
 export class WishTextError extends Error {
@@ -79,18 +82,13 @@ export function decodeResourceKey(value: unknown): ResourceKey {
 export function decodeResource(value: unknown): Resource {
   const encoded = asObject(value);
   const key = decodeResourceKey(encoded);
-  const label = encoded['label'] === undefined ? '' : text(encoded, 'label');
   switch (key.kind) {
-    case 'mroute':
-      return {
-        key,
-        oifs: list(encoded, 'oifs').map(decodeOif),
-        except: encoded['except'] === undefined ? [] : list(encoded, 'except').map(decodePrefix),
-        deny: encoded['deny'] === true,
-        label,
-      };
+    case 'mroute': {
+      const { oifs, except, deny, label } = decodeMrouteContent(encoded);
+      return { key, oifs, except, deny, label };
+    }
     case 'membership':
-      return { key, label };
+      return { key, label: decodeLabel(encoded) };
     case 'interface':
       return {
         key,
@@ -101,6 +99,27 @@ export function decodeResource(value: unknown): Resource {
         boundaries: encoded['boundaries'] === undefined ? [] : list(encoded, 'boundaries').map(decodePrefix),
       };
   }
+}
+
+/**
+ * What a JSON value says of an mroute beside its source and group.
+ *
+ * @throws WishTextError if it does not.
+ */
+export function decodeMrouteContent(value: unknown): MrouteContent {
+  const encoded = asObject(value);
+  return {
+    iif: text(encoded, 'iif'),
+    oifs: list(encoded, 'oifs').map(decodeOif),
+    except: encoded['except'] === undefined ? [] : list(encoded, 'except').map(decodePrefix),
+    deny: encoded['deny'] === true,
+    label: decodeLabel(encoded),
+  };
+}
+
+/** The iif of a JSON value. @throws WishTextError if it has none. */
+export function decodeIif(value: unknown): string {
+  return text(asObject(value), 'iif');
 }
 
 /** `*` is any source, of the group's family. */
@@ -114,6 +133,10 @@ function decodeFlow(encoded: Encoded): { source: Prefix; group: Prefix } {
   return { source, group };
 }
 
+function decodeLabel(encoded: Encoded): string {
+  return encoded['label'] === undefined ? '' : text(encoded, 'label');
+}
+
 function encodeOif({ interface: name, ttlThreshold }: Oif): unknown {
   return ttlThreshold === undefined ? name : { interface: name, ttlThreshold };
 }
@@ -124,7 +147,12 @@ function decodeOif(value: unknown): Oif {
   return { interface: text(encoded, 'interface'), ttlThreshold: integer(encoded, 'ttlThreshold') };
 }
 
-function decodePrefix(value: unknown): Prefix {
+/**
+ * The prefix that a JSON value stands for.
+ *
+ * @throws WishTextError if it stands for none.
+ */
+export function decodePrefix(value: unknown): Prefix {
   if (typeof value !== 'string') throw new WishTextError(`${JSON.stringify(value)} is not an address`);
   try {
     return parsePrefix(value);

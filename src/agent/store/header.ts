@@ -1,6 +1,6 @@
 // The first line of each file: what the file is, for whom, and where it stands among the others.
 import type { Encoded } from '../rib/wish-text.js';
-import { type CheckedLine, checkedLine, readCheckedLine } from './checked-line.js';
+import { type CheckedLine, checkedLine, lineValue, readCheckedLine } from './checked-line.js';
 import { StorageError } from './storage-error.js';
 
 /** What this program writes, and the newest that it reads. The header's form is the same in all versions. */
@@ -56,8 +56,9 @@ export function readHeader(
   path: string,
 ): { readonly header: Header; readonly line: CheckedLine } | undefined {
   const line = readCheckedLine(bytes, 0, 0);
-  if (typeof line?.value !== 'object' || line.value === null) return undefined;
-  const { format, version, table, generation, after, afterCrc, revision } = line.value as Encoded;
+  const value = line && lineValue(bytes, line);
+  if (typeof value !== 'object' || value === null) return undefined;
+  const { format, version, table, generation, after, afterCrc, revision } = value as Encoded;
   if (format !== `mcroute ${expected.kind}` || typeof version !== 'number') return undefined;
   if (version > FORMAT_VERSION) {
     throw new StorageError(
@@ -78,7 +79,7 @@ export function readHeader(
   if (generation !== expected.generation || typeof after !== 'number' || typeof afterCrc !== 'number') return undefined;
   const parsed = parseRevision(revision);
   if (parsed === undefined) return undefined;
-  return { header: { ...expected, after, afterCrc, revision: parsed }, line };
+  return line && { header: { ...expected, after, afterCrc, revision: parsed }, line };
 }
 
 /** A revision as it stands in files; undefined if it is none. */

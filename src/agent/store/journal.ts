@@ -3,7 +3,7 @@ import type { Step } from '../rib/rib.js';
 import type { Disk, DiskFile } from './disk.js';
 import type { StoreFile } from './files.js';
 import { type Header, headerLine } from './header.js';
-import { encodeStep } from './step-lines.js';
+import { StepWriter } from './step-lines.js';
 import { errnoOf } from './storage-error.js';
 
 /** A place between two steps. */
@@ -23,6 +23,7 @@ export class Journal {
   /** Steps in it. */
   #steps: number;
   #isBroken = false;
+  readonly #writer = new StepWriter();
 
   private constructor(file: StoreFile, open: DiskFile, end: JournalEnd, steps: number, isDurable: boolean) {
     this.file = file;
@@ -74,13 +75,12 @@ export class Journal {
 
   /** Writes a step, all of it or nothing. */
   append(step: Step, revision: bigint): void {
-    const { lines, crc } = encodeStep(step, revision, this.#end.crc);
-    let { size } = this.#end;
+    let { size, crc } = this.#end;
     try {
-      for (const line of lines) {
+      crc = this.#writer.write(step, revision, crc, (line) => {
         this.#open.writeSync(line, size);
         size += line.length;
-      }
+      });
     } catch (error) {
       this.#cutTo(this.#end.size);
       throw error;

@@ -8,6 +8,7 @@ import type { SetAsideNote, StoreNote } from './note.js';
 import { readCheckedLine } from './checked-line.js';
 import { readSnapshot } from './snapshot-text.js';
 import { readStep, takeStep } from './step-lines.js';
+import { WishReader } from './wish-reader.js';
 import { asStorageError, errnoOf } from './storage-error.js';
 import { type OwnedResource, WishMap } from './wishes.js';
 
@@ -61,6 +62,7 @@ class Recovery {
   readonly #onNote: (note: StoreNote) => void;
   readonly #listing: Listing;
   readonly #read: StoreFile[] = [];
+  readonly #reader = new WishReader();
   #nextSetAside: number;
   #wishes = new WishMap();
   #snapshot = { generation: 0, bytes: 0 };
@@ -130,7 +132,7 @@ class Recovery {
   #readSnapshot(file: StoreFile, bytes: Buffer): boolean {
     const beginning = this.#parseHeader(file, bytes);
     if (beginning === undefined) return false;
-    const wishes = readSnapshot(bytes, beginning.line);
+    const wishes = readSnapshot(this.#reader, bytes, beginning.line);
     if (wishes === undefined) return false;
     this.#wishes = wishes;
     this.#snapshot = { generation: file.generation, bytes: bytes.length };
@@ -177,7 +179,7 @@ class Recovery {
   #readSteps(file: StoreFile, bytes: Buffer, end: { readonly end: number; readonly crc: number }, limit: number): void {
     const stepsBefore = this.#steps;
     while (end.end < bytes.length && this.#steps < limit) {
-      const step = readStep(bytes, end.end, end.crc);
+      const step = readStep(this.#reader, bytes, end.end, end.crc);
       if (step === undefined) break;
       takeStep(this.#wishes, step);
       if (this.#revision < step.revision) this.#revision = step.revision;

@@ -6,6 +6,12 @@ import { type StoreFile, sortNames, unfinishedPath } from './files.js';
 const SET_ASIDE_MAX = 16;
 
 /**
+ * Bytes after which the disk is to have them, so that a sync of the journal never waits for more: a file system may
+ * write all that is pending with it (ext4, data=ordered). Pages of the kernel that wait to be written stay few as well.
+ */
+const SYNC_EVERY = 8 << 20;
+
+/**
  * Writes the chunks to a file that has its name only when it is whole and durable, and when `mayBeSeen` resolves.
  * Between two chunks the event loop has its turn. If it fails, what was written is removed as far as the disk lets it.
  *
@@ -43,9 +49,13 @@ async function writeChunks(disk: Disk, path: string, chunks: Iterable<Buffer>): 
   const open = disk.openSync(path, 'create');
   try {
     let size = 0;
+    let synced = 0;
     for (const chunk of chunks) {
       await open.write(chunk, size);
       size += chunk.length;
+      if (size - synced < SYNC_EVERY) continue;
+      await open.datasync();
+      synced = size;
     }
     await open.datasync();
     return size;

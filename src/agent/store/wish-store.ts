@@ -10,6 +10,7 @@ import { linuxDisk } from './linux-disk.js';
 import type { FailureNote, StoreNote } from './note.js';
 import { type Recovered, isRefusal, recover } from './recover.js';
 import { unnecessaryFiles, writeSnapshotFile } from './snapshot-file.js';
+import { SnapshotSchedule, type StoreProgress } from './snapshot-schedule.js';
 import { encodeSnapshot } from './snapshot-text.js';
 import { type StorageError, asStorageError, errnoOf } from './storage-error.js';
 import type { OwnedResource } from './wishes.js';
@@ -32,13 +33,6 @@ export interface OpenedStore {
   /** The highest one that was saved; 0n if there is none. */
   readonly revision: bigint;
 }
-
-/** Bytes of journals from which on a snapshot is worth its while, unless the last one was large. */
-const JOURNAL_BYTES_MAX = 1 << 20;
-
-/** Steps, or bytes of journals, after which a snapshot that failed is tried again. */
-const RETRY_STEPS = 100;
-const RETRY_BYTES = 1 << 20;
 
 /**
  * Reads what was saved and goes on from there. A disk that is full or read-only does not stop it: wishes are read, and
@@ -86,9 +80,7 @@ export class WishStore {
   #journalBytes: number;
   /** Why what was read at the start may not be durable; until a snapshot is, nothing can be saved that follows it. */
   #doubt: StorageError | undefined;
-  /** The journals should not be relied upon, however short they are. */
-  #isSnapshotDue = false;
-  #retryAt = { step: 0, bytes: 0 };
+  readonly #schedule = new SnapshotSchedule();
   #running: Promise<void> | undefined;
   #isClosed = false;
 
@@ -148,17 +140,16 @@ export class WishStore {
   get wantsSnapshot(): boolean {
     if (this.#running !== undefined || this.#isClosed) return false;
     if (this.#doubt !== undefined) return true;
-    const bound = Math.max(JOURNAL_BYTES_MAX, 2 * this.#snapshot.bytes);
-    if (!this.#isSnapshotDue && this.#journalBytes <= bound) return false;
-    return this.#appended >= this.#retryAt.step || this.#journalBytes >= this.#retryAt.bytes;
+    return this.#schedule.isDue(this.#progress());
   }
 
   /**
    * Saves the wishes as they are now, so that the journals until now are needed no more. Appending goes on meanwhile.
+   * `wishes` is read little by little and must be those of now all the while (`freezeWishes`).
    *
    * Resolves when it is done, or when it failed: that is a note, all is as before, and `wantsSnapshot` asks again later.
    */
-  snapshot(wishes: readonly OwnedResource[], revision: bigint): Promise<void> {
+  snapshot(wishes: Iterable<OwnedResource>, revision: bigint): Promise<void> {
     if (this.#isClosed) throw new Error('the store is closed');
     this.#running ??= this.#writeSnapshot(wishes, revision).finally(() => {
       this.#running = undefined;
@@ -185,7 +176,7 @@ export class WishStore {
         this.#journals.push(Journal.resume(this.#disk, last.file, last.end, last.steps));
       }
       // What was damaged is in the way of nothing; a snapshot makes it unnecessary.
-      else if (read.length > 0) this.#isSnapshotDue = true;
+      else if (read.length > 0) this.#schedule.demand();
     } catch (error) {
       this.#doubt = this.#noteStart(error, path);
     }
@@ -287,7 +278,7 @@ export class WishStore {
   #takeBack(error: StorageError): void {
     this.#appended = this.#durable;
     this.#appendedCrc = this.#durableCrc;
-    this.#isSnapshotDue = true;
+    this.#schedule.demand();
     const journals = this.#journals.splice(0);
     for (const journal of journals) journal.abandon();
     this.#closeJournals(journals);
@@ -295,10 +286,9 @@ export class WishStore {
     for (const { reject } of this.#waiters.splice(0)) reject(error);
   }
 
-  async #writeSnapshot(wishes: readonly OwnedResource[], revision: bigint): Promise<void> {
+  async #writeSnapshot(wishes: Iterable<OwnedResource>, revision: bigint): Promise<void> {
     let path = this.#directory;
-    const wasDue = this.#isSnapshotDue;
-    this.#isSnapshotDue = false;
+    const noteFailed = this.#schedule.begin();
     try {
       const journal = this.#journalForSnapshot();
       const file = storeFile(this.#directory, 'snapshot', journal.file.generation);
@@ -316,13 +306,16 @@ export class WishStore {
       this.#snapshot = { generation, bytes };
       this.#doubt = undefined;
       this.#journalBytes -= bytesOfOthers;
-      this.#retryAt = { step: 0, bytes: 0 };
+      this.#schedule.succeed();
       await this.#removeOld(before);
     } catch (error) {
-      this.#isSnapshotDue ||= wasDue;
-      this.#retryAt = { step: this.#appended + RETRY_STEPS, bytes: this.#journalBytes + RETRY_BYTES };
+      noteFailed(this.#progress());
       this.#noteFailure('the snapshot could not be written', 'warn', asStorageError(error, path, 'saved'));
     }
+  }
+
+  #progress(): StoreProgress {
+    return { steps: this.#appended, journalBytes: this.#journalBytes, snapshotBytes: this.#snapshot.bytes };
   }
 
   #journalForSnapshot(): Journal {

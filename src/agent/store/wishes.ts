@@ -1,5 +1,6 @@
 // What owners want, as it stands in the files.
-import { type Resource, type ResourceKey, formatResourceKey } from '../../model/resource.js';
+import type { Resource } from '../../model/resource.js';
+import { KeyTable } from './key-table.js';
 
 /** A resource and who wants it. */
 export interface OwnedResource {
@@ -9,25 +10,22 @@ export interface OwnedResource {
 
 /** The wishes while they are read. */
 export class WishMap {
-  readonly #byOwner = new Map<string, Map<string, Resource>>();
+  readonly #byOwner = new Map<string, KeyTable<Resource>>();
 
-  put(owner: string, resource: Resource): void {
-    let resources = this.#byOwner.get(owner);
-    if (resources === undefined) {
-      resources = new Map<string, Resource>();
-      this.#byOwner.set(owner, resources);
+  /** Those of one owner. */
+  of(owner: string): KeyTable<Resource> {
+    let own = this.#byOwner.get(owner);
+    if (own === undefined) {
+      own = new KeyTable<Resource>();
+      this.#byOwner.set(owner, own);
     }
-    resources.set(formatResourceKey(resource.key), resource);
-  }
-
-  delete(owner: string, key: ResourceKey): void {
-    this.#byOwner.get(owner)?.delete(formatResourceKey(key));
+    return own;
   }
 
   list(): OwnedResource[] {
     const all: OwnedResource[] = [];
-    for (const [owner, resources] of this.#byOwner) {
-      for (const resource of resources.values()) all.push({ owner, resource });
+    for (const [owner, own] of this.#byOwner) {
+      for (const resource of own.values()) all.push({ owner, resource });
     }
     return all;
   }
