@@ -5,7 +5,7 @@
 // Everything here is synchronous: nothing can come between reading and writing.
 import type { Family } from '../model/address.js';
 import type { Change, Effect } from '../model/change.js';
-import { type Resource, type ResourceKey, type Warning, formatResourceKey } from '../model/resource.js';
+import type { Resource, ResourceKey, Warning } from '../model/resource.js';
 import { type InstalledListener } from './engine/installed-flows.js';
 import { KernelSync } from './engine/kernel-sync.js';
 import { TableNews } from './engine/news.js';
@@ -22,13 +22,15 @@ import {
   type SignallingWish,
 } from './engine/types.js';
 import { Fib } from './fib/fib.js';
+import type { WishId } from './fib/wish.js';
 import type { KernelPort } from './kernel/port.js';
 import { planChanges } from './rib/apply.js';
 import type { ChangedKeys } from './rib/history.js';
-import { type OwnedResource, Rib, type Step, type Wish, effectOf, planReplace, reverseStep } from './rib/rib.js';
-import { keyOfWishId, wishId } from './rib/wish-id.js';
+import { type OwnedResource, Rib, type Step, effectOf, planReplace, reverseStep, wishesOf } from './rib/rib.js';
+import { Held, type Slot } from './rib/slot.js';
 
 export { EngineError } from './engine/types.js';
+export type { WishId } from './fib/wish.js';
 export type {
   ApplyOptions,
   ChangeOutcome,
@@ -63,14 +65,15 @@ export class Engine {
     const { table, mrulePriority, makesMrules, starG, enablesInterfaces = true } = options;
     const { families } = kernel;
     this.#fib = new Fib({ table, families, mrulePriority, makesMrules, starG, enablesInterfaces });
-    this.#sync = new KernelSync(kernel, this.#fib, {
-      note: (note) => {
+    const listener = {
+      note: (note: EngineNote) => {
         this.#onNote(note);
       },
       onNews: () => {
         this.#requestTurn();
       },
-    });
+    };
+    this.#sync = new KernelSync(kernel, this.#fib, listener, options.entriesPerAudit);
   }
 
   /** Counts the changes of the table: of wishes, and of what became of them. */
@@ -115,22 +118,14 @@ export class Engine {
 
   /** Takes steps back that could not be made to last, the last one first. */
   takeBack(steps: readonly Step[]): void {
-    const changed = new Map<string, ResourceKey>();
-    for (const step of steps.toReversed()) {
-      this.#rib.commit(reverseStep(step));
-      for (const [key, { key: resourceKey, before }] of step.differences) {
-        this.#fib.setWish(wishId(step.owner, key), before);
-        changed.set(key, resourceKey);
-      }
-    }
+    const changed = new Set<Slot>();
+    for (const step of steps.toReversed()) this.#commit(reverseStep(step), changed);
     this.#turn(changed);
   }
 
   /** All resources of all owners. */
   *resources(): Iterable<OwnedResource> {
-    for (const owner of this.#rib.owners()) {
-      for (const resource of this.#rib.ofOwner(owner).values()) yield { owner, resource };
-    }
+    for (const { held } of this.#rib.slots()) for (const { owner, resource } of held) yield { owner, resource };
   }
 
   /** Called after each change with the keys that changed, of wishes or of their states. */
@@ -174,19 +169,25 @@ export class Engine {
     owner: string,
     changes: readonly Change[],
     options: ApplyOptions,
-  ): { readonly revision: bigint; readonly results: readonly ChangeOutcome[] } {
+  ): {
+    readonly revision: bigint;
+    readonly results: readonly ChangeOutcome[];
+    readonly effects: Readonly<Record<Effect, number>>;
+  } {
     this.#checkRevision(options.expectedRevision);
     const { step, results } = planChanges(this.#rib, owner, changes);
     const warnings = this.#take(step, options);
-    return {
-      revision: this.revision,
-      results: results.map(({ key, effect }) => ({
-        key,
-        effect,
-        warnings: warnings.get(key) ?? [],
-        entry: options.validateOnly ? undefined : this.entries(key).find((entry) => entry.owners.includes(owner)),
-      })),
-    };
+    const outcomes: ChangeOutcome[] = [];
+    const effects = noEffects();
+    let index = -1;
+    for (const { slot, effect } of results) {
+      index++;
+      effects[effect]++;
+      if (options.results === 'notable' && !warnings.has(slot) && !this.#isNotable(slot, owner, options)) continue;
+      const entry = options.validateOnly ? undefined : this.#entryOf(slot, owner);
+      outcomes.push({ index, effect, warnings: warnings.get(slot) ?? [], entry });
+    }
+    return { revision: this.revision, effects, results: outcomes };
   }
 
   /**
@@ -205,12 +206,11 @@ export class Engine {
     readonly warnings: readonly Warning[];
   } {
     this.#checkRevision(options.expectedRevision);
-    const step = planReplace(this.#rib, owner, resources);
+    const { step, keyCount } = planReplace(this.#rib, owner, resources);
     const warnings = this.#take(step, options);
-    const effects = { unchanged: 0, added: 0, changed: 0, removed: 0 };
-    for (const { before, after } of step.differences.values()) effects[effectOf(before, after)]++;
-    const wanted = new Set(resources.map((resource) => formatResourceKey(resource.key)));
-    effects.unchanged = wanted.size - effects.added - effects.changed;
+    const effects = noEffects();
+    for (const { before, after } of step.differences) effects[effectOf(before, after)]++;
+    effects.unchanged = keyCount - effects.added - effects.changed;
     return { revision: this.revision, step, effects, warnings: [...warnings.values()].flat() };
   }
 
@@ -233,27 +233,27 @@ export class Engine {
     this.#turn();
   }
 
-  /** The entries of one key: several if owners differ on its content. */
-  entries(key: string): readonly EntryView[] {
-    return this.#rib.wishes(key).map((wish) => {
-      const ids = wish.owners.map((owner) => wishId(owner, key));
-      return { ...wish, ids, status: this.#fib.status(ids[0] ?? '') };
-    });
+  /** The keys that somebody wants, in the order in which they came. */
+  slots(): Iterable<Slot> {
+    return this.#rib.slots();
   }
 
-  /** The wishes of one key: several if owners differ on its content. */
-  wishes(key: string): readonly Wish[] {
-    return this.#rib.wishes(key);
+  /** The slot of a key that somebody wants. */
+  find(key: ResourceKey): Slot | undefined {
+    return this.#rib.find(key);
   }
 
-  /** The key of a wish in the fib, such as `mfc` names. */
-  keyOf(id: string): ResourceKey | undefined {
-    return this.#rib.wishes(keyOfWishId(id))[0]?.resource.key;
+  /** The entries under a key: several if owners differ on its content. */
+  entries(slot: Slot): readonly EntryView[] {
+    const [first] = slot.held;
+    if (first === undefined) return [];
+    if (slot.held.length === 1) return [this.#view(first)];
+    return wishesOf(slot).map((wish) => ({ ...wish, status: this.#fib.status(wish.held[0] ?? first) }));
   }
 
-  /** All keys that somebody wants. */
-  keys(): Iterable<string> {
-    return this.#rib.keys();
+  /** The key of what is known to the fib by the id, as `mfc` has it; undefined if it is nobody's wish. */
+  keyOf(id: WishId): ResourceKey | undefined {
+    return id instanceof Held ? id.slot.key : undefined;
   }
 
   /** How the interfaces are used, and those that are waited for. */
@@ -292,6 +292,15 @@ export class Engine {
     return this.#fib.mfc(family);
   }
 
+  /** Which entries of the kernel rules have a part in, as they are now. */
+  ruleFlows(): ReturnType<Fib['ruleFlows']> {
+    this.#sync.drainUpcalls();
+    return this.#fib.ruleFlows();
+  }
+
+  /** Reads the counters of many entries; see the port. */
+  countFlows: KernelPort['countFlows'] = (family, keys) => this.#kernel.countFlows(family, keys);
+
   /** Reads the kernel's counters; undefined where there is no such entry. */
   readCounters: KernelPort['readCounters'] = (family, keys) => this.#kernel.readCounters(family, keys);
 
@@ -303,58 +312,103 @@ export class Engine {
     );
   }
 
+  /** What an owner wants under a key, with what others want just so. */
+  #entryOf(slot: Slot, owner: string): EntryView | undefined {
+    return this.entries(slot).find((entry) => entry.owners.includes(owner));
+  }
+
+  #view(held: Held): EntryView {
+    return { resource: held.resource, owners: [held.owner], held: [held], status: this.#fib.status(held) };
+  }
+
+  /** Whether the owner's entry, if there is one, is anything but programmed and without warnings. */
+  #isNotable(slot: Slot, owner: string, { validateOnly }: ApplyOptions): boolean {
+    const held = slot.of(owner);
+    if (validateOnly || held === undefined) return false;
+    const { state, warnings } = this.#fib.status(held);
+    return state !== 'programmed' || warnings.length > 0;
+  }
+
   /**
    * Gives a step to the rib and the fib and, unless it was only to be looked at, to the kernel.
    *
-   * @returns the warnings of what it adds or changes, by formatted key.
+   * @returns the warnings of what it adds or changes, by key.
    */
-  #take(step: Step, options: ApplyOptions): ReadonlyMap<string, readonly Warning[]> {
-    const { owner, differences } = step;
-    if (differences.size === 0) return new Map();
-    if (!options.validateOnly) this.#rib.commit(step);
-    for (const [key, { after }] of differences) this.#fib.setWish(wishId(owner, key), after);
-    const undo = () => {
-      for (const [key, { before }] of differences) this.#fib.setWish(wishId(owner, key), before);
-      if (!options.validateOnly) this.#rib.commit(reverseStep(step));
-      // What was looked at is planned anew; it is as it was, so the kernel is not touched.
-      this.#turn();
-    };
-    if (options.strict || options.validateOnly) {
-      // Warnings depend on what other rules ask for, and on the settings of interfaces that come into use.
-      if (this.#fib.compile()) this.#sync.readSettings();
-      const warnings = this.#warningsOf(step);
-      const isRefused = options.strict && warnings.size > 0;
-      if (isRefused || options.validateOnly) undo();
-      if (isRefused) throw new EngineError('WARNINGS', describeWarnings(warnings));
-      if (options.validateOnly) return warnings;
-    }
+  #take(step: Step, options: ApplyOptions): ReadonlyMap<Slot, readonly Warning[]> {
+    if (step.differences.length === 0) return new Map();
     try {
+      this.#rib.check(step);
+      if (options.strict || options.validateOnly) {
+        const warnings = this.#try(step);
+        if (options.strict && warnings.size > 0) throw new EngineError('WARNINGS', describeWarnings(warnings));
+        if (options.validateOnly) {
+          this.#rib.drop(step);
+          return warnings;
+        }
+      }
       this.#options.journal?.append(step, this.revision + 1n);
     } catch (error) {
-      undo();
+      this.#rib.drop(step);
       throw error;
     }
-    this.#turn(new Map([...differences].map(([text, { key }]) => [text, key])));
-    return this.#warningsOf(step);
+    const changed = new Set<Slot>();
+    const wanted = this.#commit(step, changed);
+    this.#turn(changed);
+    return this.#warningsOf(wanted);
   }
 
-  /** The warnings of what the step has put, by formatted key; of keys that have some. */
-  #warningsOf({ owner, differences }: Step): Map<string, readonly Warning[]> {
-    const all = new Map<string, readonly Warning[]>();
-    for (const [key, { after }] of differences) {
-      const { warnings } = this.#fib.status(wishId(owner, key));
-      if (after !== undefined && warnings.length > 0) all.set(key, warnings);
+  /** The warnings that a step would bring. Only the fib sees it, and forgets it again. */
+  #try({ owner, differences }: Step): ReadonlyMap<Slot, readonly Warning[]> {
+    const wanted: Held[] = [];
+    const undo: (() => void)[] = [];
+    for (const { key, before, after, slot = this.#rib.slot(key) } of differences) {
+      const held = slot.of(owner) ?? (after && new Held(slot, owner, after));
+      if (held === undefined) continue;
+      this.#fib.setWish(held, after);
+      if (after !== undefined) wanted.push(held);
+      undo.push(() => {
+        this.#fib.setWish(held, before);
+      });
+    }
+    // Warnings depend on what other rules ask for, and on the settings of interfaces that come into use.
+    if (this.#fib.compile()) this.#sync.readSettings();
+    const warnings = this.#warningsOf(wanted);
+    for (const each of undo) each();
+    // What was looked at is planned anew; it is as it was, so the kernel is not touched.
+    this.#turn();
+    return warnings;
+  }
+
+  /**
+   * Gives a step to the rib and the fib.
+   *
+   * @param changed the keys are added to it
+   * @returns what the owner wants of it.
+   */
+  #commit(step: Step, changed: Set<Slot>): Held[] {
+    const wanted: Held[] = [];
+    this.#rib.commit(step, (held, after) => {
+      changed.add(held.slot);
+      this.#fib.setWish(held, after);
+      if (after !== undefined) wanted.push(held);
+    });
+    return wanted;
+  }
+
+  /** The warnings of wishes, by key; of those that have some. */
+  #warningsOf(wanted: readonly Held[]): Map<Slot, readonly Warning[]> {
+    const all = new Map<Slot, readonly Warning[]>();
+    for (const held of wanted) {
+      const { warnings } = this.#fib.status(held);
+      if (warnings.length > 0) all.set(held.slot, warnings);
     }
     return all;
   }
 
   /** Takes a resource that is saved already. */
   #restore(owner: string, resource: Resource): void {
-    const key = formatResourceKey(resource.key);
-    const before = this.#rib.get(owner, key);
-    const differences = new Map([[key, { key: resource.key, before, after: resource }]]);
-    this.#rib.commit({ owner, differences });
-    this.#fib.setWish(wishId(owner, key), resource);
+    const { key } = resource;
+    this.#commit({ owner, differences: [{ key, before: this.#rib.get(owner, key), after: resource }] }, new Set());
   }
 
   /** Turns batch what has come: events set state, and one turn follows for all of them. */
@@ -374,16 +428,21 @@ export class Engine {
   }
 
   /** Brings the kernel to what is wanted and tells who listens. `changed`: keys whose wishes have changed. */
-  #turn(changed = new Map<string, ResourceKey>()): void {
-    const areSettingsOther = [...changed.values()].some(({ kind }) => kind === 'interface');
+  #turn(changed = new Set<Slot>()): void {
+    let areSettingsOther = false;
+    for (const { key } of changed) areSettingsOther ||= key.kind === 'interface';
     this.#sync.run();
-    this.#news.publish(changed, this.#rib, this.#fib, this.#onNote);
+    this.#news.publish(changed, this.#fib, this.#onNote);
     if (areSettingsOther) this.#onInterfaces();
   }
 }
 
-function describeWarnings(warnings: ReadonlyMap<string, readonly Warning[]>): string {
-  const all = [...warnings].flatMap(([key, some]) => some.map((warning) => `${key}: ${warning.code}: ${warning.text}`));
+function noEffects(): Record<Effect, number> {
+  return { unchanged: 0, added: 0, changed: 0, removed: 0 };
+}
+
+function describeWarnings(warnings: ReadonlyMap<Slot, readonly Warning[]>): string {
+  const all = [...warnings].flatMap(([{ text }, some]) => some.map((each) => `${text}: ${each.code}: ${each.text}`));
   const rest = all.length > 3 ? ` (and ${all.length - 3} more)` : '';
   return `refused because of warnings and 'strict': ${all.slice(0, 3).join('; ')}${rest}`;
 }

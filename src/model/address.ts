@@ -145,8 +145,9 @@ export function canonicalPrefixes(prefixes: readonly Prefix[]): Prefix[] {
 
 /** A value of a Map key: equal for equal addresses of one family. */
 export function addressKey(address: Address): number | string {
+  // Signed: V8 hashes 32-bit integers faster than other numbers.
+  if (address.family === 'ipv4') return (address.words[0] ?? 0) | 0;
   const [a = 0, b = 0, c = 0, d = 0] = address.words;
-  if (address.family === 'ipv4') return a;
   return String.fromCharCode(a >>> 16, a & 0xffff, b >>> 16, b & 0xffff, c >>> 16, c & 0xffff, d >>> 16, d & 0xffff);
 }
 

@@ -77,6 +77,21 @@ export interface Status {
   readonly programming: Programming | undefined;
 }
 
+/** Whether both say the same. */
+export function sameStatus(a: Status, b: Status): boolean {
+  return a === b || summarize(a) === summarize(b);
+}
+
+function summarize({ state, missing, failure, warnings, programming }: Status): string {
+  return [
+    state,
+    missing.map((each) => Object.values(each).join(' ')).join(),
+    failure?.text ?? '',
+    warnings.map(({ code, text }) => `${code} ${text}`).join(),
+    programming === undefined ? '' : `${programming.kind} ${programming.reason}`,
+  ].join('|');
+}
+
 /** Text that is equal for equal keys and differs for different ones; for Map keys and for people. */
 export function formatResourceKey(key: ResourceKey): string {
   switch (key.kind) {
@@ -94,9 +109,23 @@ export function resourceFamily(key: ResourceKey): Family | undefined {
   return key.kind === 'interface' ? undefined : key.group.address.family;
 }
 
+/** Whether two keys are the same. */
+export function sameResourceKey(a: ResourceKey, b: ResourceKey): boolean {
+  if (a === b) return true;
+  if (a.kind === 'interface' || b.kind === 'interface') {
+    return a.kind === 'interface' && b.kind === 'interface' && a.name === b.name;
+  }
+  const areOnSame =
+    a.kind === 'mroute'
+      ? b.kind === 'mroute' && a.iif === b.iif
+      : b.kind === 'membership' && a.interface === b.interface;
+  return areOnSame && samePrefix(a.group, b.group) && samePrefix(a.source, b.source);
+}
+
 /** Whether two resources want the same, labels included. */
 export function sameResource(a: Resource, b: Resource): boolean {
-  if (formatResourceKey(a.key) !== formatResourceKey(b.key)) return false;
+  if (a === b) return true;
+  if (!sameResourceKey(a.key, b.key)) return false;
   if ('oifs' in a && 'oifs' in b) {
     return (
       a.deny === b.deny &&

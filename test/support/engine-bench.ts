@@ -1,10 +1,10 @@
 // An engine over the fake kernel, and short words for what tests do with it.
-import { Engine, type EngineNote, type EngineOptions } from '../../src/agent/engine.js';
+import { Engine, type EngineNote, type EngineOptions, type EntryView } from '../../src/agent/engine.js';
 import type { Operation } from '../../src/agent/kernel/port.js';
 import type { Family } from '../../src/model/address.js';
 import type { Change } from '../../src/model/change.js';
 import { MRULE_PRIORITY_DEFAULT } from '../../src/model/mrule.js';
-import { type Resource, formatResourceKey } from '../../src/model/resource.js';
+import { type Resource, type ResourceKey, formatResourceKey } from '../../src/model/resource.js';
 import { FakeKernel, type FakeKernelOptions, fakeLink } from './fake-kernel.js';
 import { TEST_TABLE, mroute, testGroup, testSource } from './fib-turns.js';
 
@@ -26,7 +26,7 @@ export function openEngine(differing: Partial<EngineOptions> = {}, kernelOptions
   const notes: EngineNote[] = [];
   const changes: { readonly revision: bigint; readonly keys: readonly string[] }[] = [];
   engine.onNote((note) => notes.push(note));
-  engine.onChange((revision, keys) => changes.push({ revision, keys: [...keys.keys()].sort() }));
+  engine.onChange((revision, keys) => changes.push({ revision, keys: Array.from(keys, ({ text }) => text).sort() }));
   engine.start();
   return {
     kernel,
@@ -41,7 +41,7 @@ export function openEngine(differing: Partial<EngineOptions> = {}, kernelOptions
       ),
     remove: (owner: string, rule: string) =>
       engine.apply(owner, [{ action: 'delete', key: mroute(rule).key, mustExist: true }], APPLY),
-    state: (rule: string) => engine.entries(keyOf(rule))[0]?.status.state,
+    state: (rule: string) => entriesOf(engine, mroute(rule).key)[0]?.status.state,
     send: (iif: string, source = 1, family: Family = 'ipv4', group = 1) =>
       kernel.send(iif, testSource(family, source), testGroup(family, group)),
     /** Operations since the last call. */
@@ -55,6 +55,12 @@ export function putOf(resource: Resource): Change {
 
 export function keyOf(rule: string): string {
   return formatResourceKey(mroute(rule).key);
+}
+
+/** The entries under a key; none if nobody wants it. */
+export function entriesOf(engine: Engine, key: ResourceKey): readonly EntryView[] {
+  const slot = engine.find(key);
+  return slot === undefined ? [] : engine.entries(slot);
 }
 
 function operationsOf(kernel: FakeKernel): () => readonly Operation[] {

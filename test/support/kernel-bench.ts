@@ -1,6 +1,7 @@
 // What the contract of kernels is tested with: a port, the world around it, and short words for what tests do.
 import assert from 'node:assert/strict';
 import type {
+  Counters,
   KernelEvent,
   KernelPort,
   LearnedFlow,
@@ -138,6 +139,7 @@ export function tableUnderTest(bench: KernelBench, family: Family, heard: Heard)
     send: (iif: string, ttl = 64, source: SourceNumber = 1) => bench.send(iif, sources[source], group, ttl),
     counts: (source: Address | undefined) => {
       const [counters] = kernel.readCounters(family, [{ source, group }]);
+      assert.deepEqual(countPacked(kernel, source, group), counters);
       return counters && { packets: counters.packets, wrongIf: counters.wrongIf };
     },
     /** The entries of the group by the names of their interfaces: `S` or `*`, iif, oifs and thresholds. */
@@ -166,3 +168,19 @@ type OperationOf<Name extends Operation['op']> = Extract<Operation, { readonly o
 
 /** Groups that `testGroup` has for IPv4. */
 const GROUPS_MAX = 250;
+
+/** The same counters by way of those who read many. */
+function countPacked(kernel: KernelPort, source: Address | undefined, group: Address): Counters | undefined {
+  const keys = new Uint32Array(16);
+  keys.set(source?.words ?? []);
+  keys.set(group.words, 4);
+  // Another key behind it, of an entry that is not there: (*, 0).
+  const words = [...kernel.countFlows(group.family, keys)];
+  assert.deepEqual(words.slice(6), new Array(6).fill(0xffff_ffff));
+  const [packets, bytes, wrongIf] = [0, 2, 4].map(
+    (at) => BigInt(words[at + 1] ?? 0) * 2n ** 32n + BigInt(words[at] ?? 0),
+  );
+  if (packets === undefined || bytes === undefined || wrongIf === undefined || packets === 2n ** 64n - 1n)
+    return undefined;
+  return { packets, bytes, wrongIf };
+}

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { Held } from '../../src/agent/rib/slot.js';
 import { Engine, type EngineOptions } from '../../src/agent/engine.js';
 import type { OwnedResource, Step } from '../../src/agent/rib/rib.js';
 import { FAMILIES, formatAddress } from '../../src/model/address.js';
 import { MRULE_PRIORITY_DEFAULT } from '../../src/model/mrule.js';
-import { APPLY, keyOf, openEngine, putOf, settle } from '../support/engine-bench.js';
+import { APPLY, entriesOf, openEngine, putOf, settle } from '../support/engine-bench.js';
 import type { FakeKernel } from '../support/fake-kernel.js';
 import { fakeLink } from '../support/fake-kernel.js';
 import { TEST_TABLE, describeOperations, membership, mroute, testGroup, testSource } from '../support/fib-turns.js';
@@ -94,7 +95,7 @@ describe('an engine that takes over what another has left', () => {
       assert.deepEqual(sorted(FAMILIES.map((family) => [...next.mfc(family)])), sorted(views));
       for (const rule of RULES) {
         const expected = rule.includes('away0') ? 'pending' : 'programmed';
-        assert.equal(next.entries(keyOf(rule))[0]?.status.state, expected, rule);
+        assert.equal(entriesOf(next, mroute(rule).key)[0]?.status.state, expected, rule);
       }
       assert.deepEqual([...next.resources()], wishes);
     });
@@ -170,7 +171,7 @@ describe('an engine that takes over what another has left', () => {
     kernel.setLink(fakeLink(51, 'eth1'));
     await settle();
     assert.equal(kernel.vifs('ipv4').get(1), 51);
-    assert.equal(next.entries(keyOf(RULES[0]))[0]?.status.state, 'programmed');
+    assert.equal(entriesOf(next, mroute(RULES[0]).key)[0]?.status.state, 'programmed');
   });
 
   it('sends nothing to an interface that has the number of one that went meanwhile', async () => {
@@ -242,6 +243,6 @@ describe('steps that cannot be saved', () => {
 function sorted(items: readonly unknown[]): string[] {
   return items
     .flat()
-    .map((item) => JSON.stringify(item))
+    .map((item) => JSON.stringify(item, (_, value: unknown) => (value instanceof Held ? value.slot.text : value)))
     .sort();
 }

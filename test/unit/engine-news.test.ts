@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import type { Operation } from '../../src/agent/kernel/port.js';
 import { FAMILIES, formatAddress } from '../../src/model/address.js';
 import { type Resource, formatResourceKey } from '../../src/model/resource.js';
-import { APPLY, keyOf, openEngine, putOf, settle } from '../support/engine-bench.js';
+import { APPLY, entriesOf, keyOf, openEngine, putOf, settle } from '../support/engine-bench.js';
 import { fakeLink } from '../support/fake-kernel.js';
 import { membership, mroute, testGroup, testSource } from '../support/fib-turns.js';
 
@@ -121,6 +121,27 @@ describe('what others change', () => {
       assert.deepEqual(notes, []);
     });
 
+    it(`is found by the audits of a large table one after the other, ${family}`, () => {
+      const { engine, put, kernel, notes } = openEngine({ entriesPerAudit: 3 });
+      const groups = [1, 2, 3, 4, 5, 6, 7].map((n) => testGroup(family, n));
+      put('cli', ...groups.map((each) => `(${formatAddress(source)}, ${formatAddress(each)}) eth0 > eth1`));
+      put('cli', `(*, ${formatAddress(testGroup(family, 8))}) eth0 > eth1`);
+      const counters = () => kernel.readCounters(family, [...groups.map((each) => ({ source, group: each }))]);
+      kernel.loseNews(() => {
+        for (const each of groups) kernel.deleteMfc(source, each);
+        kernel.apply([{ op: 'delete-proxy', group: testGroup(family, 8), iif: 0 }]);
+      });
+      notes.length = 0;
+      for (const found of [3, 6, 8]) {
+        engine.audit();
+        assert.equal(notes.length, found);
+      }
+      assert.ok(counters().every((each) => each !== undefined));
+      notes.length = 0;
+      for (let audit = 0; audit < 6; audit++) engine.audit();
+      assert.deepEqual(notes, []);
+    });
+
     it(`is repaired and noted: mrules, ${family}`, async () => {
       const { put, kernel, send, notes } = openEngine();
       put('cli', `(*, ${text}) eth0 > eth1`);
@@ -214,7 +235,7 @@ describe('what the kernel refuses', () => {
     it(`fails its entry with the cause until the audit succeeds: ${op}`, async () => {
       const { engine, kernel, notes, changes } = openEngine();
       const key = formatResourceKey(wish.key);
-      const status = () => engine.entries(key)[0]?.status;
+      const status = () => entriesOf(engine, wish.key)[0]?.status;
       kernel.failNext(op, code);
       const [result] = engine.apply('cli', [putOf(wish)], APPLY).results;
       assert.equal(result?.entry?.status.state, 'failed');

@@ -134,7 +134,7 @@ describe('groups that the agent itself joins', () => {
     engine.setOwnJoins([{ interface: 'eth1', group: parseAddress('ff02::2') }]);
     await turn();
     assert.deepEqual(joins(kernel), ['1 ff02::2']);
-    assert.deepEqual([...engine.keys()], []);
+    assert.deepEqual([...engine.slots()], []);
     assert.equal(engine.revision, revision);
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { type Comparison, diffFlows, diffGroup } from '../../src/agent/fib/diff.js';
-import type { ActualGroup, ActualProxy } from '../../src/agent/fib/mirror.js';
+import type { ActualEntries, ActualProxy } from '../../src/agent/fib/mirror.js';
 import { ALL_BY_UPCALL, type GroupProgram } from '../../src/agent/fib/star-g.js';
 import type { VifOif, VifRule } from '../../src/agent/kernel/port.js';
 import { addressKey, anyPrefix, hostPrefix, parseAddress } from '../../src/model/address.js';
@@ -19,7 +19,7 @@ function proxy(iif: number, ...vifs: number[]): ActualProxy {
   return { iif, oifs: oifs(...vifs), isUncertain: false };
 }
 
-function actual(differing: Partial<ActualGroup>): ActualGroup {
+function actual(differing: Partial<ActualEntries>): ActualEntries {
   return { sources: new Map(), proxies: [], isProxyOrderKnown: true, ...differing };
 }
 

@@ -7,6 +7,7 @@ import { uniteOifs, vifsIn } from '../../src/agent/fib/oifs.js';
 import { PrefixTrie } from '../../src/agent/fib/prefix-trie.js';
 import { VifTable } from '../../src/agent/fib/vif-table.js';
 import { interfacesOf } from '../../src/agent/fib/wildcard.js';
+import { type Wish, makeWish } from '../../src/agent/fib/wish.js';
 import { type Prefix, covers, formatPrefix, maskAddress, parseAddress, parsePrefix } from '../../src/model/address.js';
 import type { InterfaceSettings } from '../../src/model/interface.js';
 import { fakeLink } from '../support/fake-kernel.js';
@@ -128,8 +129,13 @@ describe('the wishes of several owners for an interface', () => {
   const nothing = { threshold: false, participation: false, boundaries: false };
   const open = (enablesInterfaces = true) => {
     const wishes = new InterfaceWishes(enablesInterfaces);
-    const set = (id: string, differing: Parameters<typeof interfaceSettings>[1] | undefined) =>
-      wishes.set(id, 'eth0', differing && interfaceSettings('eth0', differing));
+    const ids = new Map<string, Wish>();
+    const set = (id: string, differing: Parameters<typeof interfaceSettings>[1] | undefined) => {
+      const settings = interfaceSettings('eth0', differing ?? {});
+      const wish = ids.get(id) ?? makeWish(id, settings);
+      ids.set(id, wish);
+      return wishes.set(wish, 'eth0', differing && settings);
+    };
     return { wishes, set };
   };
 
@@ -139,7 +145,10 @@ describe('the wishes of several owners for an interface', () => {
     assert.deepEqual(set('a', { ttlThreshold: 5 }), { ...nothing, threshold: true });
     assert.deepEqual(set('b', { ttlThreshold: 3 }), nothing);
     assert.equal(wishes.ttlThresholdOf('eth0'), 5);
-    assert.deepEqual(wishes.idsOf('eth0'), ['a', 'b']);
+    assert.deepEqual(
+      Array.from(wishes.of('eth0'), ({ id }) => id),
+      ['a', 'b'],
+    );
     assert.deepEqual(set('a', undefined), { ...nothing, threshold: true });
     assert.equal(wishes.ttlThresholdOf('eth0'), 3);
   });

@@ -137,14 +137,40 @@ describe('a group', () => {
   });
 });
 
-it('groups of the same single rule share a program, others do not', () => {
-  const compiler = new GroupCompiler('kernel');
-  const one = rule('0 > 1');
-  const program = (...rules: VifRule[]) => compiler.compile([new SourceIndex(rules)]);
-  assert.equal(program(one), program({ ...one, group: parsePrefix('239.9.9.9') }));
-  assert.deepEqual(proxies(program({ ...one, iif: 3 })), ['3 > 1']);
-  assert.deepEqual(proxies(program({ ...one, deny: true })), []);
-  assert.deepEqual(proxies(program(one, rule('0 > 2'))), ['0 > 1 2']);
+describe('a group with one rule', () => {
+  const plain = ({ sources, proxies: entries, upcallIifs, upcallReasons, contested }: GroupProgram) => ({
+    sources: [...sources],
+    proxies: entries,
+    upcallIifs,
+    upcallReasons: [...upcallReasons],
+    contested: [...contested],
+  });
+
+  it('has the program that it would have among others', () => {
+    const prefixes = ['0.0.0.0/0', '10.0.0.0/24', '10.0.0.1', '10.0.0.2'].map(parsePrefix);
+    const excepts = [[], ...prefixes.map((prefix) => [prefix])];
+    for (const starG of ['kernel', 'learn'] as const) {
+      const compiler = new GroupCompiler(starG);
+      for (const text of ['0 > 1', '0 >', '0 > 1 2', '0 > 0', '0 > 0 1']) {
+        for (const source of prefixes) {
+          for (const except of excepts) {
+            for (const deny of [false, true]) {
+              const only = { ...rule(text), source, except, deny };
+              const expected = compileGroup([new SourceIndex([only])], starG);
+              assert.deepEqual(plain(compiler.compileOnly(only)), plain(expected), JSON.stringify([starG, only]));
+            }
+          }
+        }
+      }
+    }
+  });
+
+  it('shares the program with others if the rule is of any source', () => {
+    const compiler = new GroupCompiler('kernel');
+    const one = rule('0 > 1');
+    assert.equal(compiler.compileOnly(one), compiler.compileOnly({ ...one, group: parsePrefix('239.9.9.9') }));
+    assert.deepEqual(proxies(compiler.compileOnly({ ...one, iif: 3 })), ['3 > 1']);
+  });
 });
 
 describe('an upcall', () => {

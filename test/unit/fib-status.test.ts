@@ -49,7 +49,16 @@ function find(world: World, finding: Finding): void {
 }
 
 function learn(fib: Fib, told: Map<string, Status>): void {
-  for (const id of fib.takeChangedStatuses()) told.set(id, fib.status(id));
+  for (const id of fib.takeChangedStatuses()) if (typeof id === 'string') told.set(id, fib.status(id));
+}
+
+/** Has all that is remembered of statuses found out again: a warning comes at each interface, and goes. */
+function forget({ fib }: World, known: ReadonlyMap<string, readonly Warning[]>): void {
+  for (const { name } of fib.interfaces()) {
+    const warnings = known.get(name) ?? [];
+    fib.setInterfaceWarnings(name, [...warnings, { code: 'SHADOWS', text: 'nothing' }]);
+    fib.setInterfaceWarnings(name, warnings);
+  }
 }
 
 it('no status changes without that its id is told', () => {
@@ -79,17 +88,26 @@ it('no status changes without that its id is told', () => {
     fc.property(turns, ({ family, options, turns: all }) => {
       const world = new World(family, options);
       const told = new Map<string, Status>();
+      const found = new Map<string, readonly Warning[]>();
+      const check = (message: string) => {
+        for (const id of [...world.rules.keys(), ...world.settings.keys()]) {
+          assert.deepEqual(world.fib.status(id), told.get(id), `${message} ${id}`);
+        }
+      };
       for (const turn of all) {
         for (const each of turn) {
-          if ('finding' in each) find(world, each);
-          else world.take(each);
+          if (!('finding' in each)) world.take(each);
+          else {
+            if (each.finding === 'warnings') found.set(each.name, each.warnings);
+            find(world, each);
+          }
         }
         settle(world.fib, world.kernel);
         learn(world.fib, told);
-        for (const id of [...world.rules.keys(), ...world.settings.keys()]) {
-          assert.deepEqual(world.fib.status(id), told.get(id), id);
-        }
+        check('told');
       }
+      forget(world, found);
+      check('found out again');
     }),
     { numRuns: RUNS },
   );

@@ -1,14 +1,11 @@
 // Counts what has changed in a table, of wishes and of what became of them, and tells who listens.
-import type { ResourceKey } from '../../model/resource.js';
 import type { Fib } from '../fib/fib.js';
-import { StatusNews, WarningNews } from '../fib/status-news.js';
+import { WarningNews } from '../fib/warning-news.js';
 import { type ChangedKeys, History } from '../rib/history.js';
-import type { Rib } from '../rib/rib.js';
-import { keyOfWishId } from '../rib/wish-id.js';
+import { Held, type Slot } from '../rib/slot.js';
 import type { EngineNote } from './types.js';
 
 export class TableNews {
-  readonly #statuses = new StatusNews();
   readonly #warnings = new WarningNews();
   readonly #history: History;
   #revision: bigint;
@@ -38,18 +35,14 @@ export class TableNews {
    *
    * @param changed keys whose wishes have changed.
    */
-  publish(changed: Map<string, ResourceKey>, rib: Rib, fib: Fib, note: (note: EngineNote) => void): void {
+  publish(changed: Set<Slot>, fib: Fib, note: (note: EngineNote) => void): void {
     for (const id of fib.takeChangedStatuses()) {
-      const text = keyOfWishId(id);
-      const [wish] = rib.wishes(text);
-      if (wish === undefined) {
-        this.#statuses.forget(id);
-        continue;
-      }
-      const status = fib.status(id);
-      if (!this.#statuses.isNews(id, status)) continue;
-      changed.set(text, wish.resource.key);
-      for (const warning of this.#warnings.take(text, status.warnings)) note({ note: 'warning', key: text, warning });
+      // The agent's own joins are nobody's wish.
+      if (!(id instanceof Held)) continue;
+      changed.add(id.slot);
+      const { warnings } = fib.status(id);
+      for (const warning of this.#warnings.take(id.slot, warnings))
+        note({ note: 'warning', key: id.slot.text, warning });
     }
     if (changed.size === 0) return;
     this.#revision++;

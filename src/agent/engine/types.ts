@@ -34,6 +34,8 @@ export interface EngineOptions {
    */
   readonly firstRevision?: bigint;
   readonly journal?: WishJournal;
+  /** Of a table with more entries of a family an audit looks at so many, and at the next ones next time. */
+  readonly entriesPerAudit?: number;
 }
 
 /** Something worth a line in the log. */
@@ -50,11 +52,14 @@ export interface ApplyOptions {
   readonly expectedRevision: bigint | undefined;
   /** Warnings refuse the request. */
   readonly strict: boolean;
+  /** Of Apply. `notable`: only of changes with warnings, and of those whose entries are not programmed. All by default. */
+  readonly results?: 'all' | 'notable';
 }
 
 /** What became of one change. */
 export interface ChangeOutcome {
-  readonly key: string;
+  /** Which of the changes. */
+  readonly index: number;
   readonly effect: Effect;
   readonly warnings: readonly Warning[];
   /** The owner's entry after it; undefined if there is none, or nothing was done. */
@@ -81,8 +86,6 @@ export interface SignallingWish {
 /** A resource as the table holds it. */
 export interface EntryView extends Wish {
   readonly status: Status;
-  /** Ids of the wishes in the fib. */
-  readonly ids: readonly string[];
 }
 
 /** A request that the table's state does not allow. Rib and change errors come as they are. */

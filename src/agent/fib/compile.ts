@@ -1,9 +1,12 @@
 // The rules of one family by group, and which groups a change touches: one change costs the same whatever else is
 // installed.
 import { type Address, type Prefix, addressKey, formatPrefix, hostPrefix, isHost } from '../../model/address.js';
-import type { Mroute } from '../../model/mroute.js';
+import { type Mroute, mrouteFamily } from '../../model/mroute.js';
 import { Boundaries } from './boundaries.js';
 import { type InterfaceUse, InterfaceUses } from './interface-uses.js';
+import { type Ports, type Resolver, type Way, PortsBook, resolvePorts } from './ports.js';
+import { type Entries, SmallSet } from '../../model/small-map.js';
+import type { TouchedWishes, Wish } from './wish.js';
 import type { LinkView } from './links.js';
 import { emptyGroup } from './mirror.js';
 import { uniteVifs } from './oifs.js';
@@ -12,7 +15,6 @@ import {
   type CompiledRule,
   type Group,
   type PrefixGroup,
-  type Resolver,
   type Rule,
   type Holder,
   OifLists,
@@ -23,53 +25,67 @@ import { ALL_BY_UPCALL, type GroupProgram, type StarG, GroupCompiler } from './s
 import type { InterfaceRole } from './usability.js';
 
 export class RuleBook {
-  readonly uses: InterfaceUses<Rule, InterfaceRole>;
+  readonly uses: InterfaceUses<Ports, InterfaceRole>;
   /** Groups with something to do: stale programs, sources to check. */
   readonly dirtyGroups = new Set<Group>();
   /** Whose rules the upcall thread may have to be given again. */
   readonly changedHolders = new Set<Holder>();
-  /** Ids of rules whose status may have changed. */
-  readonly changedIds = new Set<string>();
 
+  readonly #ports: PortsBook;
+  readonly #touched: TouchedWishes;
   readonly #resolver: Resolver;
   readonly #compiler: GroupCompiler;
   readonly #oifLists = new OifLists();
   readonly #boundaries = new Boundaries();
-  readonly #rules = new Map<string, Rule>();
   readonly #groups = new Map<SourceKey, Group>();
-  readonly #groupTrie = new PrefixTrie<Group>();
+  /** Of all groups; undefined until there are prefixes, which are what asks for it. */
+  #groupTrie: PrefixTrie<Group> | undefined;
   readonly #prefixes = new Map<string, PrefixGroup>();
   readonly #prefixTrie = new PrefixTrie<PrefixGroup>();
   readonly #touchedPrefixes = new Set<PrefixGroup>();
   /** Groups with rules of their own that upcalls answer. */
   readonly #askingGroups = new Set<Group>();
 
-  /** @param links those that rules may have for each role */
-  constructor(resolver: Resolver, links: Readonly<Record<InterfaceRole, LinkView>>, starG: StarG) {
+  /**
+   * @param links those that rules may have for each role
+   * @param touched takes the wishes whose status may have changed
+   */
+  constructor(
+    resolver: Resolver,
+    links: Readonly<Record<InterfaceRole, LinkView>>,
+    starG: StarG,
+    touched: TouchedWishes,
+  ) {
     this.#resolver = resolver;
     this.uses = new InterfaceUses(links);
+    this.#ports = new PortsBook(this.uses);
     this.#compiler = new GroupCompiler(starG);
+    this.#touched = touched;
   }
 
-  rule(id: string): Rule | undefined {
-    return this.#rules.get(id);
+  /** Makes the wish's rule what it asks for now. */
+  set(wish: Wish, mroute: Mroute): void {
+    this.remove(wish);
+    this.#add(wish, mroute);
   }
 
-  rules(): Iterable<Rule> {
-    return this.#rules.values();
-  }
-
-  /** Replaces the rule of this id; undefined removes it. */
-  set(id: string, mroute: Mroute | undefined): void {
-    const old = this.#rules.get(id);
-    if (old !== undefined) this.#remove(old);
-    if (mroute !== undefined) this.#add(id, mroute);
-    this.changedIds.add(id);
+  /** The wish asks for no rule any more. */
+  remove(wish: Wish): void {
+    const { rule } = wish;
+    if (rule === undefined) return;
+    wish.rule = undefined;
+    rule.holder.rules.delete(rule);
+    this.#ports.release(rule);
+    this.#touchHolder(rule.holder);
   }
 
   /** The names that the use stands for, or what their vifs are, have changed. */
-  touchUse(use: InterfaceUse<Rule>): void {
-    for (const rule of use.users) this.#touch(rule);
+  touchUse(use: InterfaceUse<Ports>): void {
+    for (const ports of use.users) {
+      ports.ways = undefined;
+      ports.facts = undefined;
+      for (const rule of ports.rules) this.#touch(rule);
+    }
   }
 
   /** The vif or the threshold of the interface has changed. */
@@ -90,26 +106,26 @@ export class RuleBook {
     this.#boundaries.areStale = true;
   }
 
-  /** Statuses of rules with the interface as iif or oif may be others. */
+  /** Statuses of rules with the interface as iif or oif may be others; the empty name is every interface. */
   touchStatuses(name: string): void {
-    for (const use of this.uses.matching(name)) for (const { id } of use.users) this.changedIds.add(id);
+    const all = name === '' ? this.#ports.all() : this.#portsWith(name);
+    for (const ports of all) {
+      ports.facts = undefined;
+      for (const { wish } of ports.rules) this.#touched.add(wish);
+    }
   }
 
   /** The vif of the interface is another in the kernel: the upcall thread may have to be told. */
   touchUpcalls(name: string): void {
-    for (const use of this.uses.matching(name)) {
-      for (const rule of use.users) {
-        this.changedHolders.add(rule.holder);
-        this.changedIds.add(rule.id);
-      }
-    }
+    this.touchStatuses(name);
+    for (const ports of this.#portsWith(name)) for (const { holder } of ports.rules) this.changedHolders.add(holder);
   }
 
   /** The kernel has answered all that was asked for the holder's rules. */
   settle(holder: Holder): void {
     for (const rule of holder.unsettled) {
       rule.isSettled = true;
-      this.changedIds.add(rule.id);
+      this.#touched.add(rule.wish);
     }
     holder.unsettled = SETTLED;
   }
@@ -135,7 +151,7 @@ export class RuleBook {
   spreadPrefixes(): void {
     for (const holder of this.#boundaries.refresh((name) => this.#resolver.vifOf(name))) this.#touchHolder(holder);
     for (const prefix of this.#touchedPrefixes) {
-      for (const group of this.#groupTrie.covered(prefix.group)) {
+      for (const group of this.#groupsOf(prefix)) {
         this.markStale(group);
         this.changedHolders.add(group);
       }
@@ -171,8 +187,8 @@ export class RuleBook {
   /** The program of the group by the rules as they are now. */
   compile(group: Group): GroupProgram {
     if (group.isStale) {
-      const program = group.rules.size === 0 ? ALL_BY_UPCALL : this.#compiler.compile(this.indexesOf(group));
-      if (isServedOtherwise(group.program, program)) for (const { id } of group.rules) this.changedIds.add(id);
+      const program = this.#makeProgram(group);
+      if (isServedOtherwise(group.program, program)) for (const { wish } of group.rules) this.#touched.add(wish);
       group.program = program;
       group.isStale = false;
       if (group.rules.size > 0 && program.upcallIifs !== 0) this.#askingGroups.add(group);
@@ -181,10 +197,20 @@ export class RuleBook {
     return group.program;
   }
 
+  #makeProgram(group: Group): GroupProgram {
+    if (group.rules.size === 0) return ALL_BY_UPCALL;
+    const { only } = group.rules;
+    if (only !== undefined && this.#prefixes.size === 0 && group.barredVifs === 0) {
+      const [rule, ...others] = this.#compiled(only);
+      if (rule !== undefined && others.length === 0) return this.#compiler.compileOnly(rule);
+    }
+    return this.#compiler.compile(this.indexesOf(group));
+  }
+
   /** The statuses of the rules that cover the group, its own and those of prefixes, may have changed. */
   touchCovering(group: Group): void {
     for (const { rules } of [group, ...this.#prefixTrie.covering(group.group)]) {
-      for (const { id } of rules) this.changedIds.add(id);
+      for (const { wish } of rules) this.#touched.add(wish);
     }
   }
 
@@ -203,7 +229,8 @@ export class RuleBook {
 
   /** The rules of exactly this group or prefix, resolved. */
   compiledRules(holder: Holder): readonly CompiledRule[] {
-    if (holder.rules.size === 1) for (const rule of holder.rules) return this.#compiled(rule);
+    const { only } = holder.rules;
+    if (only !== undefined) return this.#compiled(only);
     const rules: CompiledRule[] = [];
     for (const rule of holder.rules) for (const compiled of this.#compiled(rule)) rules.push(compiled);
     return rules;
@@ -223,28 +250,37 @@ export class RuleBook {
     if (this.#boundaries.has(group)) return;
     if (this.#groups.get(addressKey(group.address)) !== group) return;
     this.#groups.delete(addressKey(group.address));
-    this.#groupTrie.delete(group.group);
+    this.#groupTrie?.delete(group.group);
+  }
+
+  /** Ports that have the interface as iif or oif. */
+  *#portsWith(name: string): Iterable<Ports> {
+    for (const use of this.uses.matching(name)) yield* use.users;
+  }
+
+  #groupsOf(prefix: PrefixGroup): Group[] {
+    if (this.#groupTrie === undefined) {
+      this.#groupTrie = new PrefixTrie();
+      for (const group of this.#groups.values()) this.#groupTrie.set(group.group, group);
+    }
+    return this.#groupTrie.covered(prefix.group);
   }
 
   #compiled(rule: Rule): readonly CompiledRule[] {
-    return (rule.compiled ??= resolveRule(rule, this.#resolver, this.#oifLists));
+    return (rule.compiled ??= resolveRule(rule, this.#waysOf(rule)));
   }
 
-  #add(id: string, mroute: Mroute): void {
-    const { group, iif } = mroute.key;
-    const rule: Rule = {
-      id,
-      mroute,
-      iif: this.uses.open('iif', iif),
-      oifs: mroute.oifs.map((oif) => ({ use: this.uses.open('oif', oif.interface), ttlThreshold: oif.ttlThreshold })),
-      holder: this.#holderOf(group),
-      compiled: undefined,
-      isSettled: true,
-    };
-    rule.iif.users.add(rule);
-    for (const { use } of rule.oifs) use.users.add(rule);
-    rule.holder.rules.add(rule);
-    this.#rules.set(id, rule);
+  #waysOf({ ports, mroute }: Rule): readonly Way[] {
+    return (ports.ways ??= resolvePorts(ports, mrouteFamily(mroute.key) === 'ipv4', this.#resolver));
+  }
+
+  #add(wish: Wish, mroute: Mroute): void {
+    const ports = this.#ports.open(mroute);
+    const holder = this.#holderOf(mroute.key.group);
+    const rule: Rule = { wish, mroute, ports, holder, compiled: undefined, isSettled: true };
+    wish.rule = rule;
+    ports.rules.add(rule);
+    holder.rules.add(rule);
     this.#touch(rule);
   }
 
@@ -253,7 +289,7 @@ export class RuleBook {
       kind: 'group',
       group: prefix,
       address: prefix.address,
-      rules: new Set(),
+      rules: new SmallSet(),
       barredVifs: 0,
       given: undefined,
       unsettled: SETTLED,
@@ -266,21 +302,13 @@ export class RuleBook {
       failures: NO_FAILURES,
     };
     this.#groups.set(addressKey(prefix.address), group);
-    this.#groupTrie.set(prefix, group);
+    this.#groupTrie?.set(prefix, group);
     return group;
-  }
-
-  #remove(rule: Rule): void {
-    this.#rules.delete(rule.id);
-    rule.holder.rules.delete(rule);
-    this.uses.release(rule.iif, rule);
-    for (const { use } of rule.oifs) this.uses.release(use, rule);
-    this.#touchHolder(rule.holder);
   }
 
   #touch(rule: Rule): void {
     rule.compiled = undefined;
-    this.changedIds.add(rule.id);
+    this.#touched.add(rule.wish);
     const { holder } = rule;
     if (rule.isSettled && holder.unsettled === SETTLED) holder.unsettled = [rule];
     else if (rule.isSettled) holder.unsettled.push(rule);
@@ -308,7 +336,7 @@ export class RuleBook {
       prefix = {
         kind: 'prefix',
         group,
-        rules: new Set(),
+        rules: new SmallSet(),
         barredVifs: 0,
         given: undefined,
         unsettled: SETTLED,
@@ -335,12 +363,14 @@ function isServedOtherwise(before: GroupProgram, after: GroupProgram): boolean {
     before.proxies.some(({ iif }, index) => iif !== after.proxies[index]?.iif) ||
     !hasSameKeys(before.sources, after.sources) ||
     !hasSameKeys(before.upcallReasons, after.upcallReasons) ||
-    [...before.upcallReasons].some(([iif, reason]) => after.upcallReasons.get(iif) !== reason)
+    (before.upcallReasons.size > 0 &&
+      [...before.upcallReasons].some(([iif, reason]) => after.upcallReasons.get(iif) !== reason))
   );
 }
 
-function hasSameKeys<Key>(a: ReadonlyMap<Key, unknown>, b: ReadonlyMap<Key, unknown>): boolean {
+function hasSameKeys<Key extends number | string>(a: Entries<Key, unknown>, b: Entries<Key, unknown>): boolean {
   if (a.size !== b.size) return false;
+  if (a.size === 0) return true;
   for (const key of a.keys()) if (!b.has(key)) return false;
   return true;
 }

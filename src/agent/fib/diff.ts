@@ -3,7 +3,7 @@
 // kernel's lock-free forwarding path and can lose a packet.
 import type { Address } from '../../model/address.js';
 import type { Operation, VifRule } from '../kernel/port.js';
-import type { ActualGroup, ActualProxy, ActualSource } from './mirror.js';
+import type { ActualEntries, ActualProxy, ActualSource } from './mirror.js';
 import { vifsOfProxy, vifsOfSource } from './mirror.js';
 import { hasVif, meetsVifs, sameOifs, vifSet } from './oifs.js';
 import type { SourceKey } from './source-index.js';
@@ -13,7 +13,7 @@ import { decideStaying } from './upcall.js';
 /** One group to compare. */
 export interface Comparison {
   readonly group: Address;
-  readonly actual: ActualGroup;
+  readonly actual: ActualEntries;
   readonly wanted: GroupProgram;
   /** The rules that match a source of the group, on whatever iif. */
   readonly rulesOf: (source: Address) => readonly VifRule[];
@@ -23,14 +23,27 @@ export interface Comparison {
   readonly lostVifs: number;
 }
 
+/** Adds the operations that make the entries of a group of which the kernel has none. */
+export function makeGroup(group: Address, { sources, proxies }: GroupProgram, operations: Operation[]): void {
+  for (const { source, iif, oifs } of sources.values()) {
+    operations.push({ op: 'put-mfc', source, group, iif, oifs, isLearned: false });
+  }
+  for (const { iif, oifs } of proxies) operations.push({ op: 'put-proxy', group, iif, oifs });
+}
+
 /** Operations that make the entries of the group follow its program. */
 export function diffGroup(comparison: Comparison): Operation[] {
   const { actual, wanted } = comparison;
   const proxies = diffProxies(comparison);
   if (wanted.sources.size === 0 && actual.sources.size === 0) return proxies;
-  const keys = new Set([...wanted.sources.keys(), ...actual.sources.keys()]);
-  const sources = diffSources(comparison, keys);
+  const sources = diffSources(comparison, keysOf(wanted, actual));
+  if (proxies.length + sources.deletes.length === 0) return sources.puts;
   return [...sources.puts, ...proxies, ...sources.deletes];
+}
+
+function keysOf(wanted: GroupProgram, actual: ActualEntries): Iterable<SourceKey> {
+  if (actual.sources.size === 0) return wanted.sources.keys();
+  return new Set([...wanted.sources.keys(), ...actual.sources.keys()]);
 }
 
 /** The same for some sources only; (*,G) entries are as they should be. */
@@ -115,7 +128,7 @@ function diffProxies(comparison: Comparison): Operation[] {
 }
 
 /** The iifs whose entries can keep their places: all that must be older than them keep an older one. */
-function keptProxies(actual: ActualGroup, wanted: readonly ProxyEntry[]): ReadonlySet<number> {
+function keptProxies(actual: ActualEntries, wanted: readonly ProxyEntry[]): ReadonlySet<number> {
   const kept = new Set<number>();
   if (!actual.isProxyOrderKnown) return kept;
   const ages = new Map(actual.proxies.map(({ iif }, age) => [iif, age]));

@@ -4,7 +4,7 @@ import type { KernelFailure } from '../../model/resource.js';
 import { kernelTable } from '../../model/table.js';
 import type { HeldState, LearnedFlow, Operation, UpcallEvent, UpcallGroup } from '../kernel/port.js';
 import { RuleBook } from './compile.js';
-import { type Comparison, diffFlows, diffGroup } from './diff.js';
+import { type Comparison, diffFlows, diffGroup, makeGroup } from './diff.js';
 import { type EntryOperation, FamilyMirror, type ForeignMfc } from './family-mirror.js';
 import { lostVifs, resolveHeld } from './held-entries.js';
 import type { LinkChanges, Links } from './links.js';
@@ -15,6 +15,7 @@ import { answer } from './upcall.js';
 import { isForgotten, orderUpcallGroups, sameUpcallGroup, upcallGroupOf } from './upcall-group.js';
 import { Usability } from './usability.js';
 import { VifKeeper, type VifPlan } from './vif-keeper.js';
+import type { TouchedWishes } from './wish.js';
 
 export interface FamilyOptions {
   readonly table: number;
@@ -48,14 +49,20 @@ export class FamilyFib {
 
   readonly #mirror: FamilyMirror;
 
-  constructor(family: Family, options: FamilyOptions, links: Links) {
+  /** @param touched takes the wishes whose status may have changed */
+  constructor(family: Family, options: FamilyOptions, links: Links, touched: TouchedWishes) {
     this.family = family;
     const { table, makesMrules, starG, vifLimit, ttlThresholdOf, takesPart } = options;
     this.usability = new Usability(links, takesPart, makesMrules ? kernelTable(table, family) : undefined);
     const vifOf = (name: string) => this.vifs.numberOf(name);
-    this.rules = new RuleBook({ vifOf, ttlThresholdOf }, this.usability.links, starG);
+    this.rules = new RuleBook({ vifOf, ttlThresholdOf }, this.usability.links, starG, touched);
     this.vifs = new VifKeeper({ family, vifLimit, takesPart }, links, this.rules);
     this.#mirror = new FamilyMirror(this.rules, this.vifs);
+  }
+
+  /** Entries that the kernel should have. */
+  get entryCount(): number {
+    return this.#mirror.entryCount;
   }
 
   /** Whether something waits for the upcall thread to be told, or for a plan. */
@@ -203,6 +210,10 @@ export class FamilyFib {
     this.#settle();
     const entries: Operation[] = [];
     for (const group of this.rules.dirtyGroups) {
+      if (isUnmade(group)) {
+        makeGroup(group.address, this.rules.compile(group), entries);
+        continue;
+      }
       const comparison = this.#comparisonOf(group);
       const operations = group.needsDiff ? diffGroup(comparison) : diffFlows(comparison, group.toCheck ?? []);
       for (const operation of operations) entries.push(operation);
@@ -291,4 +302,9 @@ export class FamilyFib {
     this.failedGroups.add(group);
     this.rules.touchCovering(group);
   }
+}
+
+/** Whether the kernel has no entry of the group. */
+function isUnmade({ actual, needsDiff }: Group): boolean {
+  return needsDiff && actual.sources.size === 0 && actual.proxies.length === 0;
 }

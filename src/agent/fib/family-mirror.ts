@@ -24,6 +24,11 @@ export class FamilyMirror {
     this.#vifs = vifs;
   }
 
+  /** Entries that the kernel should have. */
+  get entryCount(): number {
+    return this.#references.entryCount;
+  }
+
   /** Whether some entry names the vif. */
   names(vif: number): boolean {
     return this.#references.has(vif);

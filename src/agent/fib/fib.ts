@@ -11,9 +11,12 @@ import { Links } from './links.js';
 import { MembershipBook } from './memberships.js';
 import { type InterfaceNames, MruleKeeper, type MruleView } from './mrules.js';
 import { InterfaceWishes, type SignallingProtocols } from './interface-wishes.js';
+import { type RuleFlows, ruleFlows } from './rule-flows.js';
 import type { StarG } from './star-g.js';
+import { pendingStatus } from './status.js';
 import { StatusBook } from './status-book.js';
 import { type InterfaceView, type MfcView, viewInterfaces, viewMfc } from './views.js';
+import { TouchedWishes, type WishId } from './wish.js';
 import { Wishes } from './wishes.js';
 
 export interface FibOptions {
@@ -38,7 +41,8 @@ export class Fib {
   readonly #options: FibOptions;
   readonly #links = new Links();
   readonly #families = new Map<Family, FamilyFib>();
-  readonly #memberships = new MembershipBook(this.#links);
+  readonly #touched = new TouchedWishes();
+  readonly #memberships = new MembershipBook(this.#links, this.#touched);
   readonly #interfaces: InterfaceWishes;
   readonly #mrules: MruleKeeper;
   readonly #wishes: Wishes;
@@ -55,11 +59,11 @@ export class Fib {
     for (const family of FAMILIES.filter((each) => families.includes(each))) {
       const { makesMrules, starG, vifLimit } = options;
       const familyOptions = { table, makesMrules, starG, vifLimit, ttlThresholdOf, takesPart };
-      this.#families.set(family, new FamilyFib(family, familyOptions, this.#links));
+      this.#families.set(family, new FamilyFib(family, familyOptions, this.#links, this.#touched));
     }
     const keepers = { families: this.#families, memberships: this.#memberships, interfaces: this.#interfaces };
-    this.#wishes = new Wishes(keepers);
-    this.#statuses = new StatusBook({ ...keepers, links: this.#links, mrules: this.#mrules });
+    this.#wishes = new Wishes(keepers, this.#touched);
+    this.#statuses = new StatusBook({ ...keepers, links: this.#links, mrules: this.#mrules }, this.#touched);
   }
 
   /** Whether another turn can do something. */
@@ -70,12 +74,10 @@ export class Fib {
   /**
    * Sets or removes what is wanted under an id. Several ids may have the same key: their rules are united.
    *
-   * @param id opaque and unique, such as owner and key
+   * @param id opaque and unique
    */
-  setWish(id: string, resource: Resource | undefined): void {
-    if (!this.#wishes.set(id, resource)) return;
-    if (resource?.key.kind !== 'mroute') this.#statuses.touch(id);
-    this.#hasChanged = true;
+  setWish(id: WishId, resource: Resource | undefined): void {
+    if (this.#wishes.set(id, resource)) this.#hasChanged = true;
   }
 
   /**
@@ -112,7 +114,7 @@ export class Fib {
     if (changes.names.size === 0) return;
     for (const family of this.#families.values()) family.onLinksChanged(changes);
     this.#memberships.onLinksChanged(changes.names);
-    for (const name of changes.names) for (const id of this.#interfaces.idsOf(name)) this.#statuses.touch(id);
+    for (const name of changes.names) for (const wish of this.#interfaces.of(name)) this.#touched.add(wish);
     this.#hasChanged = true;
   }
 
@@ -199,7 +201,8 @@ export class Fib {
   commit(operations: readonly Operation[], results: readonly (KernelFailure | undefined)[]): void {
     for (const family of this.#families.values()) family.beginCommit();
     this.#memberships.beginCommit();
-    for (const [index, operation] of operations.entries()) this.#commit(operation, results[index]);
+    let index = 0;
+    for (const operation of operations) this.#commit(operation, results[index++]);
     for (const family of this.#families.values()) family.endCommit();
     this.#hasChanged = operations.length > 0;
   }
@@ -232,13 +235,15 @@ export class Fib {
   }
 
   /** Where the wish is on its way into the kernel; pending if there is no such wish. */
-  status(id: string): Status {
-    return this.#statuses.status(id, this.#wishes.find(id));
+  status(id: WishId): Status {
+    const wish = this.#wishes.find(id);
+    return wish === undefined ? pendingStatus(undefined) : this.#statuses.status(wish);
   }
 
-  /** Ids whose status may have changed since last taken. */
-  takeChangedStatuses(): readonly string[] {
-    return this.#statuses.takeChanged();
+  /** Ids of which the status is another than when last taken, and those of which it never was. */
+  takeChangedStatuses(): WishId[] {
+    this.#wishes.forgetGone();
+    return this.#statuses.takeNews().map(({ id }) => id);
   }
 
   /** All interfaces that are there, and those that something waits for. */
@@ -269,6 +274,24 @@ export class Fib {
   mfc(family: Family): Iterable<MfcView> {
     const fib = this.#families.get(family);
     return fib === undefined ? [] : viewMfc(fib);
+  }
+
+  /** How many entries the mirror has. */
+  entryCount(family: Family): number {
+    return this.#families.get(family)?.entryCount ?? 0;
+  }
+
+  /** What the entries of the mirror are found by. Whoever reads on after a change gets what is there then. */
+  *flowKeys(family: Family): Iterable<FlowKey> {
+    for (const { address: group, actual } of this.#families.get(family)?.rules.groups() ?? []) {
+      for (const { source } of actual.sources.values()) yield { source, group };
+      if (actual.proxies.length > 0) yield { source: undefined, group };
+    }
+  }
+
+  /** Which entries of the mirror rules have a part in, as they are now. */
+  ruleFlows(): RuleFlows {
+    return ruleFlows(this.#families, (id) => this.#wishes.find(id)?.rule);
   }
 
   /** Undefined if the number belongs to no interface. */

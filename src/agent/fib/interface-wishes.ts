@@ -1,6 +1,7 @@
 // What the owners want of interfaces, taken together.
 import { type Prefix, canonicalPrefixes, samePrefix } from '../../model/address.js';
 import type { InterfaceSettings } from '../../model/interface.js';
+import type { Wish } from './wish.js';
 
 /** What of an interface is other than before. */
 export interface InterfaceChange {
@@ -24,8 +25,8 @@ export type SignallingProtocols = Pick<United, 'isQuerier' | 'isAdvertised'>;
 export class InterfaceWishes {
   /** Of interfaces of which nobody says anything. */
   readonly #plain: United;
-  /** By interface name, then by id. */
-  readonly #settings = new Map<string, Map<string, InterfaceSettings>>();
+  /** By interface name, then by wish. */
+  readonly #settings = new Map<string, Map<Wish, InterfaceSettings>>();
   readonly #united = new Map<string, United>();
 
   /** @param enablesInterfaces whether interfaces take part of which nobody says so */
@@ -61,17 +62,17 @@ export class InterfaceWishes {
     }
   }
 
-  /** Ids of the settings of the interface. */
-  idsOf(name: string): string[] {
-    return [...(this.#settings.get(name)?.keys() ?? [])];
+  /** The wishes for the interface. */
+  of(name: string): Iterable<Wish> {
+    return this.#settings.get(name)?.keys() ?? [];
   }
 
-  /** Replaces the settings of this id; undefined removes them. */
-  set(id: string, name: string, settings: InterfaceSettings | undefined): InterfaceChange {
+  /** Replaces the settings that the wish asks for; undefined: none any more. */
+  set(wish: Wish, name: string, settings: InterfaceSettings | undefined): InterfaceChange {
     const before = this.#of(name);
-    const all = this.#settings.get(name) ?? new Map<string, InterfaceSettings>();
-    if (settings === undefined) all.delete(id);
-    else all.set(id, settings);
+    const all = this.#settings.get(name) ?? new Map<Wish, InterfaceSettings>();
+    if (settings === undefined) all.delete(wish);
+    else all.set(wish, settings);
     if (all.size === 0) {
       this.#settings.delete(name);
       this.#united.delete(name);

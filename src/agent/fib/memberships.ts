@@ -6,10 +6,11 @@ import type { KernelFailure } from '../../model/resource.js';
 import type { Join, Operation } from '../kernel/port.js';
 import { type InterfaceUse, InterfaceUses } from './interface-uses.js';
 import type { Links } from './links.js';
+import type { TouchedWishes, Wish } from './wish.js';
 
 /** A membership of an owner. */
 export interface MembershipWish {
-  readonly id: string;
+  readonly wish: Wish;
   readonly membership: Membership;
   readonly use: InterfaceUse<MembershipWish>;
   /** Keys of the joins that it wants now. */
@@ -25,17 +26,18 @@ interface JoinState {
 }
 
 export class MembershipBook {
-  /** Ids of memberships whose status may have changed. */
-  readonly changedIds = new Set<string>();
   readonly #links: Links;
   readonly #uses: InterfaceUses<MembershipWish, 'join'>;
-  readonly #wishes = new Map<string, MembershipWish>();
+  readonly #wishes = new Map<Wish, MembershipWish>();
+  readonly #touched: TouchedWishes;
   readonly #joins = new Map<string, JoinState>();
   /** Keys of joins to compare. */
   readonly #dirty = new Set<string>();
 
-  constructor(links: Links) {
+  /** @param touched takes the wishes whose status may have changed */
+  constructor(links: Links, touched: TouchedWishes) {
     this.#links = links;
+    this.#touched = touched;
     this.#uses = new InterfaceUses({ join: links });
   }
 
@@ -43,8 +45,8 @@ export class MembershipBook {
     return this.#dirty.size > 0;
   }
 
-  wish(id: string): MembershipWish | undefined {
-    return this.#wishes.get(id);
+  find(wish: Wish): MembershipWish | undefined {
+    return this.#wishes.get(wish);
   }
 
   /** Names and wildcards of the interfaces that memberships name. */
@@ -52,21 +54,22 @@ export class MembershipBook {
     return this.#uses.patterns();
   }
 
-  /** Replaces the membership of this id; undefined removes it. */
-  set(id: string, membership: Membership | undefined): void {
-    const old = this.#wishes.get(id);
-    const wish = membership && { id, membership, use: this.#uses.open('join', membership.key.interface), joins: [] };
-    if (wish === undefined) this.#wishes.delete(id);
+  /** Replaces what the wish asks for; undefined: nothing any more. */
+  set(wish: Wish, membership: Membership | undefined): void {
+    const old = this.#wishes.get(wish);
+    if (membership === undefined) this.#wishes.delete(wish);
     else {
-      wish.use.users.add(wish);
-      this.#wishes.set(id, wish);
-      this.#want(wish);
+      const use = this.#uses.open('join', membership.key.interface);
+      const wanted: MembershipWish = { wish, membership, use, joins: [] };
+      use.users.add(wanted);
+      this.#wishes.set(wish, wanted);
+      this.#want(wanted);
     }
     if (old !== undefined) {
       this.#uses.release(old.use, old);
       for (const key of old.joins) this.#unwant(key, old);
     }
-    this.changedIds.add(id);
+    this.#touched.add(wish);
   }
 
   /** The kernel has the join since an earlier agent; it is left if nobody wants it. */
@@ -76,7 +79,7 @@ export class MembershipBook {
     state.isJoined = true;
     this.#joins.set(key, state);
     this.#dirty.add(key);
-    for (const { id } of state.wishes) this.changedIds.add(id);
+    for (const { wish } of state.wishes) this.#touched.add(wish);
   }
 
   /** The interfaces of these names have come, gone or got another index. */
@@ -115,7 +118,7 @@ export class MembershipBook {
     // A leave that fails is of an interface that is gone, and the join with it.
     state.isJoined = op === 'join' && failure === undefined;
     state.failure = op === 'join' ? failure : undefined;
-    for (const wish of state.wishes) this.changedIds.add(wish.id);
+    for (const { wish } of state.wishes) this.#touched.add(wish);
     if (state.wishes.size === 0 && !state.isJoined) this.#joins.delete(key);
   }
 
@@ -141,7 +144,7 @@ export class MembershipBook {
     this.#want(wish);
     const now = new Set(wish.joins);
     for (const key of before) if (!now.has(key)) this.#unwant(key, wish);
-    this.changedIds.add(wish.id);
+    this.#touched.add(wish.wish);
   }
 
   #want(wish: MembershipWish): void {

@@ -1,7 +1,8 @@
 // The mirror of the kernel's forwarding cache: what was acknowledged or learned, and how often each vif is named.
 import type { Address } from '../../model/address.js';
 import { VIF_LIMIT } from '../../model/limits.js';
-import { uniteVifs, vifBit, vifSet, vifsIn } from './oifs.js';
+import { uniteVifs, vifBit, vifSet } from './oifs.js';
+import { type Entries, SmallMap } from '../../model/small-map.js';
 import type { SourceKey } from './source-index.js';
 import type { ProxyEntry } from './star-g.js';
 import type { FlowEntry } from './upcall.js';
@@ -21,11 +22,18 @@ export interface ActualProxy extends ProxyEntry {
 }
 
 /** The entries of one group in the kernel. */
-export interface ActualGroup {
-  sources: Map<SourceKey, ActualSource>;
+export interface ActualEntries {
+  readonly sources: Entries<SourceKey, ActualSource>;
   /** Oldest first; the kernel asks the newest first. */
-  proxies: readonly ActualProxy[];
+  readonly proxies: readonly ActualProxy[];
   /** False after someone else deleted one of them: which one, the kernel does not say. */
+  readonly isProxyOrderKnown: boolean;
+}
+
+/** The same, to be written. */
+export interface ActualGroup extends ActualEntries {
+  sources: SmallMap<SourceKey, ActualSource>;
+  proxies: readonly ActualProxy[];
   isProxyOrderKnown: boolean;
 }
 
@@ -35,7 +43,7 @@ export function emptyGroup(): ActualGroup {
 }
 
 // Of many groups most have only one kind of entries: what is empty is shared, and never written.
-const NO_SOURCES = new Map<SourceKey, ActualSource>();
+const NO_SOURCES = new SmallMap<SourceKey, ActualSource>();
 const NO_PROXIES: readonly ActualProxy[] = [];
 
 /** The vifs whose packets the (S,G) entry can move; none if it drops whatever comes. */
@@ -51,6 +59,12 @@ export function vifsOfProxy(entry: ProxyEntry): number {
 /** Writes groups and counts how many entries name each vif. */
 export class VifReferences {
   readonly #counts = new Array<number>(VIF_LIMIT).fill(0);
+  #entryCount = 0;
+
+  /** Entries of all groups. */
+  get entryCount(): number {
+    return this.#entryCount;
+  }
 
   /** Whether some entry names the vif. */
   has(vif: number): boolean {
@@ -59,11 +73,15 @@ export class VifReferences {
 
   setSource(group: ActualGroup, key: SourceKey, entry: ActualSource | undefined): void {
     const old = group.sources.get(key);
-    if (old !== undefined) this.#count(vifsOfSource(old), -1);
+    if (old !== undefined) {
+      this.#count(vifsOfSource(old), -1);
+      this.#entryCount--;
+    }
     if (entry === undefined) group.sources.delete(key);
     else {
+      this.#entryCount++;
       this.#count(vifsOfSource(entry), 1);
-      if (group.sources === NO_SOURCES) group.sources = new Map();
+      if (group.sources === NO_SOURCES) group.sources = new SmallMap();
       group.sources.set(key, entry);
     }
   }
@@ -72,6 +90,7 @@ export class VifReferences {
   putProxy(group: ActualGroup, entry: ActualProxy): void {
     const old = group.proxies.find(({ iif }) => iif === entry.iif);
     if (old !== undefined) this.#count(vifsOfProxy(old), -1);
+    else this.#entryCount++;
     this.#count(vifsOfProxy(entry), 1);
     group.proxies =
       old === undefined ? [...group.proxies, entry] : group.proxies.map((each) => (each === old ? entry : each));
@@ -81,10 +100,14 @@ export class VifReferences {
     const old = group.proxies.find((entry) => entry.iif === iif);
     if (old === undefined) return;
     this.#count(vifsOfProxy(old), -1);
+    this.#entryCount--;
     group.proxies = group.proxies.filter((entry) => entry !== old);
   }
 
   #count(vifs: number, change: 1 | -1): void {
-    for (const vif of vifsIn(vifs)) this.#counts[vif] = (this.#counts[vif] ?? 0) + change;
+    for (let rest = vifs; rest !== 0; rest &= rest - 1) {
+      const vif = 31 - Math.clz32(rest & -rest);
+      this.#counts[vif] = (this.#counts[vif] ?? 0) + change;
+    }
   }
 }

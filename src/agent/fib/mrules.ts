@@ -75,6 +75,8 @@ export class MruleKeeper {
   readonly #options: MruleOptions;
   #actual: readonly Mrule[] = [];
   readonly #failures = new Map<string, { readonly interfaceName: string; readonly failure: KernelFailure }>();
+  /** For which nothing was to be done, by the rules and refusals as they still are; as a text. */
+  #settledFor: string | undefined;
 
   constructor(options: MruleOptions) {
     this.#options = options;
@@ -85,6 +87,7 @@ export class MruleKeeper {
     const before = new Map(this.#actual.map((rule) => [formatMrule(rule), rule]));
     const after = new Map(actual.map((rule) => [formatMrule(rule), rule]));
     this.#actual = actual;
+    this.#settledFor = undefined;
     const names = this.retryFailed();
     for (const [key, rule] of before) if (!after.has(key)) names.add(rule.interface);
     for (const [key, rule] of after) if (!before.has(key)) names.add(rule.interface);
@@ -93,9 +96,13 @@ export class MruleKeeper {
 
   /** Operations that lead the packets of these interfaces to our table, and no others. */
   plan(interfaceNames: InterfaceNames): Operation[] {
-    return diffMrules(this.#wanted(interfaceNames), this.#actual, this.#options).filter(
+    const text = formatNames(interfaceNames);
+    if (text === this.#settledFor) return [];
+    const operations = diffMrules(this.#wanted(interfaceNames), this.#actual, this.#options).filter(
       (operation) => !('rule' in operation) || !this.#failures.has(formatMrule(operation.rule)),
     );
+    this.#settledFor = operations.length === 0 ? text : undefined;
+    return operations;
   }
 
   /** Operations that remove all of our rules. */
@@ -131,6 +138,7 @@ export class MruleKeeper {
   /** Takes the result of an operation; a rule that is there already, or gone already, is as it was wanted. */
   commit(op: 'add-mrule' | 'delete-mrule', rule: Mrule, failure: KernelFailure | undefined): void {
     const key = formatMrule(rule);
+    this.#settledFor = undefined;
     if (failure !== undefined && failure.code !== (op === 'add-mrule' ? 'EEXIST' : 'ENOENT')) {
       this.#failures.set(key, { interfaceName: rule.interface, failure });
       return;
@@ -143,6 +151,7 @@ export class MruleKeeper {
   retryFailed(): Set<string> {
     const names = new Set(Array.from(this.#failures.values(), ({ interfaceName }) => interfaceName));
     this.#failures.clear();
+    this.#settledFor = undefined;
     return names;
   }
 
@@ -166,6 +175,13 @@ export class MruleKeeper {
 
 /** Names of the interfaces that take part, by family. */
 export type InterfaceNames = ReadonlyMap<Family, readonly string[]>;
+
+/** Text that is equal for equal names. */
+function formatNames(interfaceNames: InterfaceNames): string {
+  let text = '';
+  for (const [family, names] of interfaceNames) text += `${family} ${names.join(' ')}\n`;
+  return text;
+}
 
 function isOwn(rule: Mrule, { table, families }: MruleOptions): boolean {
   return rule.table === table && rule.protocol === MRULE_PROTOCOL && families.includes(rule.family);

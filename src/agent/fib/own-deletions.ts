@@ -10,8 +10,9 @@ export class OwnDeletions {
 
   /** Takes note of what was done: each deletion that the kernel took has news. */
   add(operations: readonly Operation[], results: readonly (KernelFailure | undefined)[]): void {
-    for (const [index, operation] of operations.entries()) {
-      if (operation.op !== 'delete-proxy' || results[index] !== undefined) continue;
+    for (let index = 0; index < operations.length; index++) {
+      const operation = operations[index];
+      if (operation?.op !== 'delete-proxy' || results[index] !== undefined) continue;
       const key = groupKey(operation.group);
       this.#expected.set(key, (this.#expected.get(key) ?? 0) + 1);
     }

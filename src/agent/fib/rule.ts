@@ -3,22 +3,22 @@ import type { Address, Prefix } from '../../model/address.js';
 import type { Mroute } from '../../model/mroute.js';
 import type { KernelFailure } from '../../model/resource.js';
 import type { UpcallGroup, VifOif, VifRule } from '../kernel/port.js';
-import type { InterfaceUse } from './interface-uses.js';
 import type { ActualGroup } from './mirror.js';
-import { orderedOifs } from './oifs.js';
+import type { Ports, Way } from './ports.js';
+import type { SmallSet } from '../../model/small-map.js';
 import type { SourceIndex, SourceKey } from './source-index.js';
 import type { GroupProgram } from './star-g.js';
+import type { Wish, WishId } from './wish.js';
 
 /** A rule with its names resolved that knows whose it is. */
 export interface CompiledRule extends VifRule {
-  readonly id: string;
+  readonly id: WishId;
 }
 
 export interface Rule {
-  readonly id: string;
+  readonly wish: Wish;
   readonly mroute: Mroute;
-  readonly iif: InterfaceUse<Rule>;
-  readonly oifs: readonly RuleOif[];
+  readonly ports: Ports;
   readonly holder: Holder;
   /** One for each iif that is there; undefined: must be resolved again. */
   compiled: readonly CompiledRule[] | undefined;
@@ -26,18 +26,12 @@ export interface Rule {
   isSettled: boolean;
 }
 
-export interface RuleOif {
-  readonly use: InterfaceUse<Rule>;
-  /** Undefined: the threshold of the interface. */
-  readonly ttlThreshold: number | undefined;
-}
-
 /** What holds the rules of exactly one group prefix. */
 export type Holder = Group | PrefixGroup;
 
 interface RuleSet {
   readonly group: Prefix;
-  readonly rules: Set<Rule>;
+  readonly rules: SmallSet<Rule>;
   /** Bit set of the vifs with a boundary of just this group prefix. */
   barredVifs: number;
   /** What the upcall thread was given last. */
@@ -78,15 +72,16 @@ export interface GroupFailure {
   readonly failure: KernelFailure;
 }
 
-/** What names mean at this moment. */
-export interface Resolver {
-  /** Undefined if the interface has no vif number or cannot be used. */
-  vifOf(interfaceName: string): number | undefined;
-  /** Threshold of oifs that have none of their own. */
-  ttlThresholdOf(interfaceName: string): number;
+/** The rule for each iif that it stands for. */
+export function resolveRule(
+  { wish: { id }, mroute: { key, except, deny } }: Rule,
+  ways: readonly Way[],
+): CompiledRule[] {
+  const { source, group } = key;
+  return ways.map(({ iif, oifs }) => ({ id, iif, source, except, group, deny, oifs }));
 }
 
-/** Lists of oifs that many rules share; equal lists are one. */
+/** Lists of oifs that are made of others; equal lists are one. */
 export class OifLists {
   readonly #lists = new Map<string, readonly VifOif[]>();
 
@@ -104,32 +99,3 @@ export class OifLists {
 
 /** Lists to remember; beyond it they are only not shared with those from before. */
 const OIF_LISTS_MAX = 1024;
-
-/** The rule for each iif that it stands for; wildcard oifs leave the iif out. */
-export function resolveRule(rule: Rule, resolver: Resolver, lists: OifLists): CompiledRule[] {
-  const { key, except, deny } = rule.mroute;
-  const compiled: CompiledRule[] = [];
-  for (const name of rule.iif.members) {
-    const iif = resolver.vifOf(name);
-    if (iif === undefined) continue;
-    const oifs = lists.share(resolveOifs(rule, name, resolver));
-    compiled.push({ id: rule.id, iif, source: key.source, except, group: key.group, deny, oifs });
-  }
-  return compiled;
-}
-
-function resolveOifs(rule: Rule, iifName: string, resolver: Resolver): readonly VifOif[] {
-  const isIpv4 = rule.mroute.key.group.address.family === 'ipv4';
-  const thresholds = new Map<number, number>();
-  for (const { use, ttlThreshold } of rule.oifs) {
-    for (const name of use.members) {
-      if (name === iifName && use.pattern !== name) continue;
-      const vif = resolver.vifOf(name);
-      if (vif === undefined) continue;
-      // The IPv6 entry is a bit set of oifs without thresholds (struct mf6cctl).
-      const own = isIpv4 ? (ttlThreshold ?? resolver.ttlThresholdOf(name)) : 1;
-      thresholds.set(vif, Math.min(own, thresholds.get(vif) ?? own));
-    }
-  }
-  return orderedOifs(thresholds);
-}

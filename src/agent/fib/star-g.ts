@@ -2,10 +2,11 @@
 // which iifs it must ask. The condition was proven by exhaustive search and fuzzing against the real kernel; each step
 // is needed. The kernel asks the (*,G) entries of a group newest first; the first one that has the arrival vif among
 // its oifs decides, and drops if its own iif is another (ipmr_cache_find_any).
-import { type Address, type Prefix, covers, isHost } from '../../model/address.js';
+import { type Address, type Prefix, addressKey, covers, isHost } from '../../model/address.js';
+import { type Entries, SmallMap } from '../../model/small-map.js';
 import type { VifOif, VifRule } from '../kernel/port.js';
 import { ALL_VIFS, NO_OIFS, hasVif, meetsVifs, sameOifs, uniteVifs, vifBit, vifSet, vifsIn } from './oifs.js';
-import type { SourceIndex, SourceKey } from './source-index.js';
+import { SourceIndex, type SourceKey } from './source-index.js';
 import { matchesSource, unite } from './upcall.js';
 
 /** Whether (*,G) rules become (*,G) entries, or every source is learned by an upcall. */
@@ -37,7 +38,7 @@ export interface ProxyEntry {
 
 /** What the kernel should hold for one group. */
 export interface GroupProgram {
-  readonly sources: ReadonlyMap<SourceKey, SourceEntry>;
+  readonly sources: Entries<SourceKey, SourceEntry>;
   /** In the order in which they must be added. */
   readonly proxies: readonly ProxyEntry[];
   /** Bit set of the vifs whose flows are answered by upcalls. */
@@ -56,10 +57,13 @@ export const ALL_BY_UPCALL: GroupProgram = {
   contested: new Map(),
 };
 
-/** Compiles groups, and remembers the programs of those that most are like: with one rule, of any source. */
+/** The program of a group of which nothing goes anywhere. */
+const NOTHING: GroupProgram = { ...ALL_BY_UPCALL, upcallIifs: 0 };
+
+/** Compiles groups, and makes short work of those that most are like: with one rule, of one source or any. */
 export class GroupCompiler {
   readonly #starG: StarG;
-  /** By oifs, then by iif. */
+  /** Of groups with one rule of any source: by oifs, then by iif. */
   readonly #simple = new WeakMap<readonly VifOif[], Map<number, GroupProgram>>();
 
   constructor(starG: StarG) {
@@ -68,20 +72,35 @@ export class GroupCompiler {
 
   /** Compiles the group that the rules of all indexes cover. */
   compile(indexes: readonly SourceIndex[]): GroupProgram {
-    const [index] = indexes;
-    const [rule] = index?.broad ?? [];
-    const isSimple =
-      rule !== undefined &&
-      indexes.length === 1 &&
-      index?.size === 1 &&
-      rule.source.length === 0 &&
-      rule.except.length === 0 &&
-      !rule.deny;
-    if (!isSimple) return compileGroup(indexes, this.#starG);
-    const programs = this.#simple.get(rule.oifs) ?? new Map<number, GroupProgram>();
-    const program = programs.get(rule.iif) ?? compileGroup(indexes, this.#starG);
-    this.#simple.set(rule.oifs, programs.set(rule.iif, program));
+    return compileGroup(indexes, this.#starG);
+  }
+
+  /** Compiles a group that just this rule covers. */
+  compileOnly(rule: VifRule): GroupProgram {
+    const { source, except, deny, oifs, iif } = rule;
+    if (deny || except.length > 0) return compileGroup([new SourceIndex([rule])], this.#starG);
+    if (isHost(source)) return this.#compileSource(source.address, iif, oifs);
+    if (source.length > 0) return compileGroup([new SourceIndex([rule])], this.#starG);
+    let programs = this.#simple.get(oifs);
+    if (programs === undefined) {
+      programs = new Map();
+      this.#simple.set(oifs, programs);
+    }
+    let program = programs.get(iif);
+    if (program === undefined) {
+      program = compileGroup([new SourceIndex([rule])], this.#starG);
+      programs.set(iif, program);
+    }
     return program;
+  }
+
+  #compileSource(source: Address, iif: number, oifs: readonly VifOif[]): GroupProgram {
+    // No packet of the group goes anywhere but those of the source.
+    const empty = this.#starG === 'learn' ? ALL_BY_UPCALL : NOTHING;
+    if (oifs.length === 0) return empty;
+    const sources = new SmallMap<SourceKey, SourceEntry>().set(addressKey(source), { source, iif, oifs });
+    const { proxies, upcallIifs, upcallReasons, contested } = empty;
+    return { sources, proxies, upcallIifs, upcallReasons, contested };
   }
 }
 
@@ -168,7 +187,7 @@ function compileSources(
   iifs: ReadonlyMap<number, BroadRules>,
   upcalls: UpcallIifs,
 ): Pick<GroupProgram, 'sources' | 'contested'> {
-  const sources = new Map<SourceKey, SourceEntry>();
+  const sources = new SmallMap<SourceKey, SourceEntry>();
   const contested = new Map<SourceKey, number>();
   for (const [position, index] of indexes.entries()) {
     for (const [key, named] of index.named) {

@@ -1,9 +1,11 @@
 // The statuses of all wishes of a table, and which of them may have changed.
-import type { Resource, Status, Warning } from '../../model/resource.js';
+import type { Family } from '../../model/address.js';
+import { type Status, type Warning, sameStatus } from '../../model/resource.js';
 import type { FamilyFib } from './family-fib.js';
 import type { Links } from './links.js';
 import type { MruleKeeper } from './mrules.js';
 import { type StatusSources, interfaceStatus, membershipStatus, pendingStatus, ruleStatus } from './status.js';
+import type { TouchedWishes, Wish } from './wish.js';
 import { type WishKeepers, boundariesOf } from './wishes.js';
 
 /** The parts that statuses are made from. */
@@ -14,73 +16,56 @@ export interface StatusParts extends WishKeepers {
 
 export class StatusBook {
   readonly #parts: StatusParts;
-  /** The parts that note by themselves which ids may have changed. */
-  readonly #books: readonly { readonly changedIds: Set<string> }[];
+  readonly #touched: TouchedWishes;
   readonly #interfaceWarnings = new Map<string, readonly Warning[]>();
-  readonly #changedIds = new Set<string>();
-  /** Those that were asked for and have not changed since. */
-  readonly #known = new Map<string, Status>();
+  readonly #sources: ReadonlyMap<Family, StatusSources>;
 
-  /** @param parts with all families */
-  constructor(parts: StatusParts) {
+  /**
+   * @param parts with all families
+   * @param touched what the parts give wishes to whose status may have changed
+   */
+  constructor(parts: StatusParts, touched: TouchedWishes) {
     this.#parts = parts;
-    this.#books = [parts.memberships, ...Array.from(parts.families.values(), ({ rules }) => rules)];
+    this.#touched = touched;
+    this.#sources = new Map(Array.from(parts.families, ([family, fib]) => [family, this.#sourcesOf(fib)]));
   }
 
-  /** Where the wish is on its way into the kernel; pending if there is none. */
-  status(id: string, wish: Resource | undefined): Status {
-    if (wish === undefined || this.#mayHaveChanged(id)) return this.#make(id, wish);
-    const known = this.#known.get(id) ?? this.#make(id, wish);
-    this.#known.set(id, known);
-    return known;
+  /** Where the wish is on its way into the kernel. */
+  status(wish: Wish): Status {
+    // It may change again before it is taken, without being told a second time.
+    return wish.isTouched ? this.#make(wish) : (wish.status ??= this.#make(wish));
   }
 
-  #mayHaveChanged(id: string): boolean {
-    if (this.#changedIds.has(id)) return true;
-    return this.#books.some(({ changedIds }) => changedIds.has(id));
-  }
-
-  #make(id: string, wish: Resource | undefined): Status {
-    const { links, memberships, families } = this.#parts;
-    switch (wish?.key.kind) {
-      case undefined:
-        return pendingStatus(undefined);
+  #make(wish: Wish): Status {
+    const { links, memberships } = this.#parts;
+    const { key } = wish.resource;
+    switch (key.kind) {
       case 'interface':
-        return interfaceStatus(wish.key.name, links.named(wish.key.name));
+        return interfaceStatus(key.name, links.named(key.name));
       case 'membership':
-        return membershipStatus(wish.key, memberships.wish(id), memberships);
+        return membershipStatus(key, memberships.find(wish), memberships);
       case 'mroute': {
-        const family = families.get(wish.key.group.address.family);
-        const rule = family?.rules.rule(id);
-        if (family !== undefined && rule !== undefined) return ruleStatus(rule, this.#sources(family));
-        return pendingStatus({ reason: 'FAMILY_UNAVAILABLE', interface: wish.key.iif });
+        const sources = this.#sources.get(key.group.address.family);
+        if (sources !== undefined && wish.rule !== undefined) return ruleStatus(wish.rule, sources);
+        return pendingStatus({ reason: 'FAMILY_UNAVAILABLE', interface: key.iif });
       }
     }
   }
 
-  /** The status of this id may have changed. */
-  touch(id: string): void {
-    this.#changedIds.add(id);
-  }
-
   /** Those of rules with the interface as iif or oif may have changed; the empty name is every interface. */
   touchInterface(name: string): void {
-    for (const { rules } of this.#parts.families.values()) {
-      if (name === '') for (const { id } of rules.rules()) this.touch(id);
-      rules.touchStatuses(name);
-    }
+    for (const { rules } of this.#parts.families.values()) rules.touchStatuses(name);
   }
 
-  /** Ids whose status may have changed since last taken. */
-  takeChanged(): readonly string[] {
-    for (const { changedIds } of this.#books) {
-      for (const id of changedIds) this.touch(id);
-      changedIds.clear();
-    }
-    const ids = [...this.#changedIds];
-    for (const id of ids) this.#known.delete(id);
-    this.#changedIds.clear();
-    return ids;
+  /** The wishes whose status is another than when last taken, and those of which it never was. */
+  takeNews(): Wish[] {
+    return this.#touched.take().filter((wish) => {
+      if (wish.isGone) return false;
+      const status = this.status(wish);
+      const isNews = wish.told === undefined || !sameStatus(wish.told, status);
+      wish.told = status;
+      return isNews;
+    });
   }
 
   /** What the engine has found out about an interface, such as RP_FILTER and IPV6_DISABLED. */
@@ -105,7 +90,7 @@ export class StatusBook {
     return this.#interfaceWarnings.get(name) ?? [];
   }
 
-  #sources({ family, usability, vifs, failedGroups }: FamilyFib): StatusSources {
+  #sourcesOf({ family, usability, vifs, failedGroups }: FamilyFib): StatusSources {
     const { links, interfaces, mrules } = this.#parts;
     return {
       hindranceOf: (pattern, role) => usability.hindranceOf(pattern, role),

@@ -2,14 +2,16 @@
 import { holds, isHost } from '../../model/address.js';
 import { type Link, isWildcard } from '../../model/interface.js';
 import type { MembershipKey } from '../../model/membership.js';
+import { mrouteFamily } from '../../model/mroute.js';
 import type { KernelFailure, Missing, State, Status } from '../../model/resource.js';
 import type { InterfaceUse } from './interface-uses.js';
 import type { MembershipBook, MembershipWish } from './memberships.js';
+import type { PortFacts, Ports } from './ports.js';
 import { programmingOf } from './programming.js';
 import type { Group, GroupFailure, Rule } from './rule.js';
 import type { InterfaceRole } from './usability.js';
 import type { Vif } from './vif-table.js';
-import { type WarningSources, warningsOf } from './warnings.js';
+import { type WarningSources, boundedPorts, mayWarnItself, portWarnings, warningsOf } from './warnings.js';
 
 /** What statuses of rules are made from. */
 export interface StatusSources extends WarningSources {
@@ -65,31 +67,52 @@ export function membershipStatus(
   return { ...pendingStatus(undefined), state, failure };
 }
 
-/** The status of a rule. */
+/** The status of a rule; rules that have nothing to say of their own share theirs. */
 export function ruleStatus(rule: Rule, sources: StatusSources): Status {
-  const iifMissing = missingVifs(rule.iif, 'iif', sources);
-  const oifMissing = rule.mroute.deny ? [] : rule.oifs.map(({ use }) => missingOif(rule, use, sources));
-  const missing = [...iifMissing, ...oifMissing.flat()];
-  const isIifThere = rule.iif.members.some((name) => sources.vifOf(name) !== undefined);
-  const compiled = rule.compiled ?? [];
-  const areAllOifsAway = oifMissing.length > 0 && compiled.every(({ oifs }) => oifs.length === 0);
-  const failure = failureOf(rule, sources);
-  const state = (): State => {
-    if (failure !== undefined) return 'failed';
-    if (!isIifThere || areAllOifsAway || !isDone(rule, sources)) return 'pending';
-    return missing.length > 0 ? 'partial' : 'programmed';
-  };
+  const facts = (rule.ports.facts ??= findFacts(rule, sources));
+  const failure = facts.failure ?? failureOf(rule, sources);
+  const programming = facts.isIifThere ? programmingOf(rule) : undefined;
+  const state = stateOf(rule, facts, failure);
+  if (failure !== facts.failure || mayWarnItself(rule, facts)) {
+    return { state, missing: facts.missing, failure, warnings: warningsOf(rule, facts, sources), programming };
+  }
+  let shared = facts.statuses.get(programming);
+  if (shared === undefined) {
+    shared = {};
+    facts.statuses.set(programming, shared);
+  }
+  const warnings = () => warningsOf(rule, facts, sources);
+  return (shared[state] ??= { state, missing: facts.missing, failure, warnings: warnings(), programming });
+}
+
+function stateOf(rule: Rule, facts: PortFacts, failure: KernelFailure | undefined): State {
+  if (failure !== undefined) return 'failed';
+  if (!facts.isIifThere || facts.areOifsAway || !rule.isSettled || !facts.areLive) return 'pending';
+  return facts.missing.length > 0 ? 'partial' : 'programmed';
+}
+
+function findFacts({ ports, mroute }: Rule, sources: StatusSources): PortFacts {
+  const { iif, oifs, deny, ways } = ports;
+  const iifMissing = missingVifs(iif, 'iif', sources);
+  const oifMissing = deny ? [] : oifs.map(({ use }) => missingOif(iif, use, sources));
+  const names = [...iif.members, ...oifs.flatMap(({ use }) => use.members)];
   return {
-    state: state(),
-    missing,
-    failure,
-    warnings: warningsOf(rule, sources),
-    programming: isIifThere ? programmingOf(rule) : undefined,
+    missing: [...iifMissing, ...oifMissing.flat()],
+    isIifThere: iif.members.some((name) => sources.vifOf(name) !== undefined),
+    areOifsAway: oifMissing.length > 0 && (ways ?? []).every((way) => way.oifs.length === 0),
+    areLive: names.every((name) => {
+      const vif = sources.vifOf(name);
+      return vif === undefined || sources.isLive(vif);
+    }),
+    failure: interfaceFailure(names, iif.members, sources),
+    bounded: boundedPorts(ports, sources),
+    warnings: portWarnings(ports, mrouteFamily(mroute.key), sources),
+    statuses: new Map(),
   };
 }
 
 /** What keeps the pattern from standing for vifs. Interfaces that are of no use are not among its members. */
-function missingVifs(use: InterfaceUse<Rule>, role: InterfaceRole, sources: StatusSources): Missing[] {
+function missingVifs(use: InterfaceUse<Ports>, role: InterfaceRole, sources: StatusSources): Missing[] {
   const hindrance = use.members.length === 0 ? sources.hindranceOf(use.pattern, role) : undefined;
   if (hindrance !== undefined) return [hindrance];
   const withoutVif = use.members.filter((name) => sources.vifOf(name) === undefined);
@@ -97,32 +120,32 @@ function missingVifs(use: InterfaceUse<Rule>, role: InterfaceRole, sources: Stat
 }
 
 /** The same for an oif; a wildcard that stands for nothing but the iif itself has nowhere to send to. */
-function missingOif(rule: Rule, use: InterfaceUse<Rule>, sources: StatusSources): Missing[] {
+function missingOif(iif: InterfaceUse<Ports>, use: InterfaceUse<Ports>, sources: StatusSources): Missing[] {
   const missing = missingVifs(use, 'oif', sources);
   if (missing.length > 0 || !isWildcard(use.pattern)) return missing;
   const [only, ...others] = use.members;
-  const isIifOnly = others.length === 0 && rule.iif.members.join() === only;
+  const isIifOnly = others.length === 0 && iif.members.join() === only;
   if (!isIifOnly) return [];
   return [sources.hindranceOf(use.pattern, 'oif') ?? { reason: 'NO_INTERFACE_MATCHES', interface: use.pattern }];
 }
 
-function isDone(rule: Rule, sources: StatusSources): boolean {
-  if (!rule.isSettled) return false;
-  return namesOf(rule).every((name) => {
-    const vif = sources.vifOf(name);
-    return vif === undefined || sources.isLive(vif);
-  });
-}
-
-function failureOf(rule: Rule, sources: StatusSources): KernelFailure | undefined {
-  for (const name of namesOf(rule)) {
+function interfaceFailure(
+  names: readonly string[],
+  iifs: readonly string[],
+  sources: StatusSources,
+): KernelFailure | undefined {
+  for (const name of names) {
     const failure = sources.vifOf(name)?.failure;
     if (failure !== undefined) return failure;
   }
-  for (const name of rule.iif.members) {
+  for (const name of iifs) {
     const failure = sources.mruleFailureOf(name);
     if (failure !== undefined) return failure;
   }
+  return undefined;
+}
+
+function failureOf(rule: Rule, sources: StatusSources): KernelFailure | undefined {
   if (rule.holder.kind === 'group') return failureIn(rule.holder, rule);
   for (const group of sources.failedGroups()) {
     const failure = holds(rule.holder.group, group.address) ? failureIn(group, rule) : undefined;
@@ -139,8 +162,4 @@ function failureIn({ failures }: Group, rule: Rule): KernelFailure | undefined {
 function isAbout({ source, iif }: GroupFailure, { mroute, compiled }: Rule): boolean {
   if (source !== undefined) return holds(mroute.key.source, source);
   return !isHost(mroute.key.source) && (compiled ?? []).some((each) => each.iif === iif);
-}
-
-function namesOf({ iif, oifs }: Rule): string[] {
-  return [...iif.members, ...oifs.flatMap(({ use }) => use.members)];
 }

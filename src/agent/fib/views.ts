@@ -7,6 +7,7 @@ import type { FamilyFib } from './family-fib.js';
 import type { Links } from './links.js';
 import type { CompiledRule, Group } from './rule.js';
 import { type SourceIndex, matchingOf } from './source-index.js';
+import type { WishId } from './wish.js';
 
 /** An interface that is there, or that something waits for. */
 export interface InterfaceView {
@@ -28,7 +29,7 @@ export interface MfcView {
   readonly oifs: readonly { readonly interface: string; readonly ttlThreshold: number }[];
   readonly isLearned: boolean;
   /** The rules that it came from. */
-  readonly ids: readonly string[];
+  readonly ids: readonly WishId[];
 }
 
 /** Interfaces in the order of the links, then the names that are waited for. */
@@ -92,6 +93,6 @@ function anySource(indexes: readonly SourceIndex<CompiledRule>[], iif: number): 
   return indexes.flatMap((index) => index.broad.filter((rule) => rule.iif === iif && rule.source.length === 0));
 }
 
-function idsOf(rules: readonly CompiledRule[]): string[] {
+function idsOf(rules: readonly CompiledRule[]): WishId[] {
   return [...new Set(rules.map(({ id }) => id))];
 }

@@ -1,5 +1,6 @@
 // The kernel port on Linux: MRT sockets and joins through the addon, everything else through rtnetlink.
 import { readFileSync } from 'node:fs';
+import { endianness } from 'node:os';
 import type { Family } from '../../model/address.js';
 import type { Link } from '../../model/interface.js';
 import type { Mrule } from '../../model/mrule.js';
@@ -179,6 +180,12 @@ export class LinuxKernel implements KernelPort {
 
   touchLearned(flows: readonly FlowKey[]): void {
     this.#upcalls.touch(flows);
+  }
+
+  countFlows(family: Family, keys: Uint32Array): Uint32Array {
+    const counters = this.#socket(family).counters(keys);
+    const words = new Uint32Array(counters.buffer, counters.byteOffset, 2 * counters.length);
+    return IS_LITTLE_ENDIAN ? words : words.map((_, index) => words[index ^ 1] ?? 0);
   }
 
   readCounters(family: Family, keys: readonly FlowKey[]): readonly (Counters | undefined)[] {
@@ -364,6 +371,9 @@ const KINDS_OF_CONFIGURATION: readonly NewsKind[] = [
   'netconf',
 ];
 const KINDS_OF_MFC: readonly NewsKind[] = ['mfc-gone'];
+
+/** Where of a 64-bit number the lower word stands first. */
+const IS_LITTLE_ENDIAN = endianness() === 'LE';
 
 /** Counters of what is not there. */
 const ABSENT = 0xffff_ffff_ffff_ffffn;

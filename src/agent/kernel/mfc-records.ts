@@ -13,8 +13,6 @@ import type { FlowKey, LearnedFlow, Operation, UpcallGroup, VifOif, VifRule } fr
 /** Operations that become mfc records. */
 export type MfcOperation = Extract<Operation, { readonly op: 'put-mfc' | 'delete-mfc' | 'put-proxy' | 'delete-proxy' }>;
 
-const NO_OIFS: readonly VifOif[] = [];
-
 export function nativeFamily(family: Family): NativeFamily {
   return family === 'ipv4' ? 4 : 6;
 }
@@ -24,15 +22,30 @@ export function packMfcRecords(operations: readonly MfcOperation[]): Uint32Array
   const words = new Uint32Array(operations.length * MFC_RECORD_WORDS);
   let offset = 0;
   for (const operation of operations) {
-    const { code, source, iif, oifs } = recordOf(operation);
-    words[offset] = code;
-    words[offset + 1] = iif;
-    if (source !== undefined) words.set(source.words, offset + 2);
-    words.set(operation.group.words, offset + 6);
-    packTtls(words, offset + 10, oifs);
-    // A (*,G) entry matches an arrival only if the iif is among its own oifs (`ip_mr_cache_find_any`); the kernel never
-    // sends a packet back there.
-    if (operation.op === 'put-proxy') packTtls(words, offset + 10, [{ vif: iif, ttlThreshold: 1 }]);
+    packAddress(words, offset + 6, operation.group);
+    switch (operation.op) {
+      case 'put-mfc':
+        words[offset] = MFC_OPERATION.put;
+        words[offset + 1] = operation.iif;
+        packAddress(words, offset + 2, operation.source);
+        packTtls(words, offset + 10, operation.oifs);
+        break;
+      case 'delete-mfc':
+        words[offset] = MFC_OPERATION.delete;
+        packAddress(words, offset + 2, operation.source);
+        break;
+      case 'put-proxy':
+        words[offset] = MFC_OPERATION.putProxy;
+        words[offset + 1] = operation.iif;
+        packTtls(words, offset + 10, operation.oifs);
+        // A (*,G) entry matches an arrival only if the iif is among its own oifs (`ip_mr_cache_find_any`); the kernel
+        // never sends a packet back there.
+        packTtl(words, offset + 10, operation.iif, 1);
+        break;
+      case 'delete-proxy':
+        words[offset] = MFC_OPERATION.deleteProxy;
+        words[offset + 1] = operation.iif;
+    }
     offset += MFC_RECORD_WORDS;
   }
   return words;
@@ -42,8 +55,8 @@ export function packMfcRecords(operations: readonly MfcOperation[]): Uint32Array
 export function packFlowKeys(keys: readonly FlowKey[]): Uint32Array {
   const words = new Uint32Array(keys.length * FLOW_KEY_WORDS);
   for (const [index, { source, group }] of keys.entries()) {
-    if (source !== undefined) words.set(source.words, index * FLOW_KEY_WORDS);
-    words.set(group.words, index * FLOW_KEY_WORDS + 4);
+    if (source !== undefined) packAddress(words, index * FLOW_KEY_WORDS, source);
+    packAddress(words, index * FLOW_KEY_WORDS + 4, group);
   }
   return words;
 }
@@ -111,24 +124,6 @@ const KINDS = new Map(
   (Object.keys(UPCALL_EVENT) as (keyof typeof UPCALL_EVENT)[]).map((kind) => [UPCALL_EVENT[kind] as number, kind]),
 );
 
-function recordOf(operation: MfcOperation): {
-  readonly code: number;
-  readonly source: Address | undefined;
-  readonly iif: number;
-  readonly oifs: readonly VifOif[];
-} {
-  switch (operation.op) {
-    case 'put-mfc':
-      return { code: MFC_OPERATION.put, ...operation };
-    case 'delete-mfc':
-      return { code: MFC_OPERATION.delete, source: operation.source, iif: 0, oifs: NO_OIFS };
-    case 'put-proxy':
-      return { code: MFC_OPERATION.putProxy, source: undefined, iif: operation.iif, oifs: operation.oifs };
-    case 'delete-proxy':
-      return { code: MFC_OPERATION.deleteProxy, source: undefined, iif: operation.iif, oifs: NO_OIFS };
-  }
-}
-
 function ruleWords(rule: VifRule): number {
   return RULE_WORDS + rule.except.length * PREFIX_WORDS;
 }
@@ -146,16 +141,23 @@ function packRule(words: Uint32Array, offset: number, rule: VifRule): void {
 
 function packPrefix(words: Uint32Array, offset: number, prefix: Prefix): void {
   words[offset] = prefix.length;
-  words.set(prefix.address.words, offset + 1);
+  packAddress(words, offset + 1, prefix.address);
+}
+
+/** One word of IPv4, four of IPv6. */
+function packAddress(words: Uint32Array, offset: number, address: Address): void {
+  for (const word of address.words) words[offset++] = word;
 }
 
 /** Byte n of the eight words is the TTL threshold of vif n. */
 function packTtls(words: Uint32Array, offset: number, oifs: readonly VifOif[]): void {
-  for (const { vif, ttlThreshold } of oifs) {
-    const index = offset + (vif >> 2);
-    const shift = (vif & 3) * 8;
-    words[index] = ((words[index] ?? 0) & ~(0xff << shift)) | (ttlThreshold << shift);
-  }
+  for (const { vif, ttlThreshold } of oifs) packTtl(words, offset, vif, ttlThreshold);
+}
+
+function packTtl(words: Uint32Array, offset: number, vif: number, ttlThreshold: number): void {
+  const index = offset + (vif >> 2);
+  const shift = (vif & 3) * 8;
+  words[index] = ((words[index] ?? 0) & ~(0xff << shift)) | (ttlThreshold << shift);
 }
 
 function unpackTtls(words: Uint32Array, offset: number): VifOif[] {

@@ -239,7 +239,7 @@ export interface NativeAddon extends RuntimeAddon {
   adoptPacketSocket(fd: number): PacketSocket;
   /**
    * Starts the thread, which reads nothing until its `start`. `onEvents` is called on the JavaScript thread, once however
-   * many events wait, until they are drained.
+   * many events wait, until they are drained: at once for the first, and 10 ms after the last call for those that follow.
    */
   startUpcallThread(sockets: readonly MrouteSocket[], options: UpcallOptions, onEvents: () => void): UpcallThread;
   /** Gives SCHED_OTHER back to every thread of the process but these; needs no privilege. */

@@ -188,7 +188,15 @@ export interface KernelPort {
   drainUpcalls(): readonly UpcallEvent[];
   /** Tells the upcall thread which learned flows are in use, so that idle ones are evicted first. */
   touchLearned(flows: readonly FlowKey[]): void;
-  /** Undefined where there is no such entry. */
+  /**
+   * Counters of many entries at once.
+   *
+   * @param keys eight words each: source and group, most significant first, IPv4 in the first of four; the (*,G) entry has
+   * a source of zeros
+   * @returns six words each: packets, bytes, wrongIf, of each the lower word first; all ones where there is no such entry
+   */
+  countFlows(family: Family, keys: Uint32Array): Uint32Array;
+  /** The same for few. Undefined where there is no such entry. */
   readCounters(family: Family, keys: readonly FlowKey[]): readonly (Counters | undefined)[];
   listLinks(): readonly Link[];
   /** Addresses that can be sent from, those of one interface in the kernel's order: primary ones first. */

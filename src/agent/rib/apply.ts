@@ -4,6 +4,7 @@ import { OIFS_PER_MROUTE_MAX } from '../../model/limits.js';
 import type { Mroute, Oif } from '../../model/mroute.js';
 import { type Resource, type ResourceKey, formatResourceKey } from '../../model/resource.js';
 import { type Difference, type Rib, type Step, effectOf } from './rib.js';
+import type { Slot, Staged } from './slot.js';
 
 /** A change that the owner's resources do not allow. */
 export class ChangeError extends Error {
@@ -21,8 +22,8 @@ export class ChangeError extends Error {
 /** A step and the effect of each change on what the changes before it made. */
 export interface PlannedChanges {
   readonly step: Step;
-  /** Formatted key and effect of each change, in order. */
-  readonly results: readonly { readonly key: string; readonly effect: Effect }[];
+  /** Of each change, in order. */
+  readonly results: readonly { readonly slot: Slot; readonly effect: Effect }[];
 }
 
 /**
@@ -31,23 +32,41 @@ export interface PlannedChanges {
  * @throws ChangeError if one is not possible.
  */
 export function planChanges(rib: Rib, owner: string, changes: readonly Change[]): PlannedChanges {
-  const staged = new Map<string, { key: ResourceKey; resource: Resource | undefined }>();
-  const results: { key: string; effect: Effect }[] = [];
-  for (const [index, change] of changes.entries()) {
-    const resourceKey = keyOf(change);
-    const key = formatResourceKey(resourceKey);
-    const earlier = staged.get(key);
-    const before = earlier === undefined ? rib.get(owner, key) : earlier.resource;
-    const after = applyChange(before, change, owner, index);
-    staged.set(key, { key: resourceKey, resource: after });
-    results.push({ key, effect: effectOf(before, after) });
+  const staged: Staged[] = [];
+  const results: { slot: Slot; effect: Effect }[] = [];
+  try {
+    for (let index = 0; index < changes.length; index++) {
+      const change = changes[index];
+      if (change === undefined) continue;
+      const key = keyOf(change);
+      const slot = rib.slot(key);
+      let stage = slot.staged;
+      if (stage === undefined) {
+        const before = slot.of(owner)?.resource;
+        stage = { slot, key, before, after: before };
+        slot.staged = stage;
+        staged.push(stage);
+      }
+      const before = stage.after;
+      stage.after = applyChange(before, change, owner, index);
+      results.push({ slot, effect: effectOf(before, stage.after) });
+    }
+  } catch (error) {
+    for (const { slot } of staged) rib.forget(slot);
+    throw error;
+  } finally {
+    for (const { slot } of staged) slot.staged = undefined;
   }
-  const differences = new Map<string, Difference>();
-  for (const [key, { key: resourceKey, resource: after }] of staged) {
-    const before = rib.get(owner, key);
-    if (effectOf(before, after) !== 'unchanged') differences.set(key, { key: resourceKey, before, after });
-  }
-  return { step: { owner, differences }, results };
+  return { step: { owner, differences: differencesOf(rib, staged) }, results };
+}
+
+/** Changes of one key that take each other back make no difference. */
+function differencesOf(rib: Rib, staged: readonly Staged[]): Difference[] {
+  return staged.filter(({ slot, before, after }) => {
+    if (effectOf(before, after) !== 'unchanged') return true;
+    rib.forget(slot);
+    return false;
+  });
 }
 
 function keyOf(change: Change): ResourceKey {
