@@ -17,6 +17,9 @@ const CALL_LIMIT_MS = 300_000;
 /** Changes of one Apply, and resources of one message of Replace. */
 export const BATCH = 1_000;
 
+/** A fast client wants to know what is amiss, and of the rest how much there is. */
+const VIEW = 'RESULT_VIEW_NOTABLE';
+
 /** Batches that are on their way at once. */
 const BATCHES_AHEAD = 4;
 
@@ -25,15 +28,17 @@ export function apply(client: Client, request: ApplyRequest): Promise<ApplyRespo
   return unary((callback) => client.Apply({ owner: OWNER, ...request }, deadline, callback));
 }
 
-/** Applies changes in batches, some of them on their way at once. Returns when every result is there. */
+/** Applies changes in batches, some of them on their way at once. Returns when every one has been answered, and is well. */
 export async function applyAll(client: Client, changes: readonly Change[]): Promise<void> {
   let next = 0;
   const work = async () => {
     while (next < changes.length) {
       const batch = changes.slice(next, next + BATCH);
       next += batch.length;
-      const { results } = await apply(client, { changes: batch });
-      if (results.length !== batch.length) throw new Error(`${results.length} results of ${batch.length} changes`);
+      const { results, added, changed, removed, unchanged } = await apply(client, { changes: batch, results: VIEW });
+      const count = added + changed + removed + unchanged;
+      if (count !== batch.length) throw new Error(`${count} of ${batch.length} changes were made`);
+      if (results.length > 0) throw new Error(`something is amiss with ${results.length} of ${batch.length} changes`);
     }
   };
   await Promise.all(Array.from({ length: BATCHES_AHEAD }, work));

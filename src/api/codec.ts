@@ -1,6 +1,7 @@
 // Messages as bytes: the generated functions, with the options that decide what messages look like in JavaScript. They are
 // those with which the types of generated/ are made (scripts/generate.mjs).
 import type { ServiceDefinition } from '@grpc/grpc-js';
+import { encodeApply, encodeReplace } from './request-encoder.js';
 
 /** The functions of a message, as protobufjs makes them; they call each other, and so must be called as methods. */
 export interface MessageCodec {
@@ -29,12 +30,19 @@ export interface MessageForms<Message, Output> {
 
 const OPTIONS = { longs: String, enums: String, defaults: true, oneofs: true };
 
+/** Encoders of our own, for what may be large; where they give nothing the generated one is asked. */
+const OWN_ENCODERS: Readonly<Record<string, (message: object) => Buffer | undefined>> = {
+  ApplyRequest: encodeApply,
+  ReplaceRequest: encodeReplace,
+};
+
 export function formsOf<Message extends object, Output>(codec: MessageCodec): MessageForms<Message, Output> {
+  const encodeOwn = OWN_ENCODERS[codec.name];
   return {
     serialize: (message) => {
       if (Array.isArray(message)) throw new TypeError(`a ${codec.name} is no array`);
       // protobufjs writes into a Buffer where there are Buffers.
-      return codec.encode(codec.fromObject(message)).finish() as Buffer;
+      return encodeOwn?.(message) ?? (codec.encode(codec.fromObject(message)).finish() as Buffer);
     },
     deserialize: (bytes) => codec.toObject(codec.decode(bytes), OPTIONS) as Output,
   };

@@ -1,6 +1,5 @@
 // Bounds what decoding a request may cost. A message of a few bytes decodes to an object of hundreds, so a limit of bytes
 // alone lets 16 MiB of empty elements become gigabytes; they are counted on the bytes, before anything is made of them.
-import type { ApiError } from './status.js';
 
 /** The fields of a message that are messages, by number, with their own such fields. */
 export interface MessageShape {
@@ -81,25 +80,3 @@ class Counter {
 
 /** Wire types of the encoding of Protocol Buffers. */
 const WIRE_TYPE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
-
-/** Where a deserializer leaves the reason why it did not decode a request. */
-const REFUSAL = Symbol('refusal');
-
-/** A deserializer that decodes nothing that has too many elements; `refusalOf` says so of what it gives instead. */
-export function limitElements<Request extends object>(
-  deserialize: (bytes: Buffer) => Request,
-  shape: MessageShape,
-  limit: number,
-  refuse: (elements: number) => ApiError,
-): (bytes: Buffer) => Request {
-  return (bytes) => {
-    const elements = countElements(bytes, shape);
-    if (elements <= limit) return deserialize(bytes);
-    return Object.assign(deserialize(Buffer.alloc(0)), { [REFUSAL]: refuse(elements) });
-  };
-}
-
-/** Why a request was not decoded; undefined if it was. */
-export function refusalOf(request: object): ApiError | undefined {
-  return (request as { readonly [REFUSAL]?: ApiError })[REFUSAL];
-}

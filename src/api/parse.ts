@@ -168,7 +168,7 @@ function parseOifs(wire: Mroute__Output, path: string, violations: Violations): 
     violations.add(`${path}.oifs`, `has ${wire.oifs.length} oifs; at most ${OIFS_PER_MROUTE_MAX} are allowed`);
     return [];
   }
-  const oifs = new Map<string, Oif>();
+  const oifs: Oif[] = [];
   for (const [index, oif] of wire.oifs.entries()) {
     const field = `${path}.oifs[${index}]`;
     const name = parseInterfaceName(oif.interface, `${field}.interface`, violations, true);
@@ -176,12 +176,20 @@ function parseOifs(wire: Mroute__Output, path: string, violations: Violations): 
     if (ttlThreshold !== undefined && !isTtlThreshold(ttlThreshold)) {
       violations.add(`${field}.ttl_threshold`, `${ttlThreshold} is not a TTL threshold: 1 to 254, or unset`);
     }
-    if (name === undefined) continue;
-    const other = oifs.get(name);
-    const lower = Math.min(other?.ttlThreshold ?? Infinity, ttlThreshold ?? Infinity);
-    oifs.set(name, { interface: name, ttlThreshold: lower === Infinity ? undefined : lower });
+    if (name !== undefined) oifs.push({ interface: name, ttlThreshold });
   }
-  return [...oifs.values()].sort((a, b) => (a.interface < b.interface ? -1 : 1));
+  return canonicalOifs(oifs);
+}
+
+/** Oifs as resources have them: each once, in the order of their names. */
+export function canonicalOifs(oifs: readonly Oif[]): Oif[] {
+  const byName = new Map<string, Oif>();
+  for (const { interface: name, ttlThreshold } of oifs) {
+    const other = byName.get(name);
+    const lower = Math.min(other?.ttlThreshold ?? Infinity, ttlThreshold ?? Infinity);
+    byName.set(name, { interface: name, ttlThreshold: lower === Infinity ? undefined : lower });
+  }
+  return [...byName.values()].sort((a, b) => (a.interface < b.interface ? -1 : 1));
 }
 
 function parseExcept(wire: Mroute__Output, key: MrouteKey | undefined, path: string, violations: Violations): Prefix[] {
@@ -223,9 +231,7 @@ function parseMembershipKey(
   const name = parseInterfaceName(wire.interface, `${path}.interface`, violations, false);
   const flow = parseFlow(wire, path, violations);
   if (name === undefined || flow === undefined) return undefined;
-  const bits = addressLength(flow.group.address.family);
-  const pairs = 2 ** (bits - flow.group.length) * (isAny(flow.source) ? 1 : 2 ** (bits - flow.source.length));
-  if (pairs > PAIRS_PER_MEMBERSHIP_MAX) {
+  if (pairsOf(flow) > PAIRS_PER_MEMBERSHIP_MAX) {
     violations.add(
       `${path}.group`,
       `stands for more than ${PAIRS_PER_MEMBERSHIP_MAX} joins: use longer prefixes of group and source`,
@@ -233,6 +239,12 @@ function parseMembershipKey(
     return;
   }
   return { kind: 'membership', interface: name, ...flow };
+}
+
+/** The (source, group) pairs that a membership stands for. */
+export function pairsOf({ source, group }: { readonly source: Prefix; readonly group: Prefix }): number {
+  const bits = addressLength(group.address.family);
+  return 2 ** (bits - group.length) * (isAny(source) ? 1 : 2 ** (bits - source.length));
 }
 
 function parseInterface(wire: Interface__Output, path: string, violations: Violations): InterfaceSettings | undefined {
@@ -361,7 +373,8 @@ function parseLabel(text: string, field: string, violations: Violations): string
   return text;
 }
 
-function isTtlThreshold(value: number): boolean {
+/** Whether the number can be a TTL threshold. */
+export function isTtlThreshold(value: number): boolean {
   return value >= 1 && value <= 254;
 }
 

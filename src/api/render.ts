@@ -2,8 +2,18 @@
 import { type Family, type Prefix, formatPrefix, isAny } from '../model/address.js';
 import type { Effect } from '../model/change.js';
 import type { MembershipKey } from '../model/membership.js';
-import type { Missing, Programming, Resource, ResourceKey, State, Status, Warning } from '../model/resource.js';
+import type {
+  KernelFailure,
+  Missing,
+  Programming,
+  Resource,
+  ResourceKey,
+  State,
+  Status,
+  Warning,
+} from '../model/resource.js';
 import type { MrouteKey, Oif } from '../model/mroute.js';
+import type { Status as WireStatus } from './generated/google/rpc/Status.js';
 import type { Entry } from './generated/mcroute/v1/Entry.js';
 import type { MembershipKey as WireMembershipKey } from './generated/mcroute/v1/MembershipKey.js';
 import type { Missing as WireMissing } from './generated/mcroute/v1/Missing.js';
@@ -68,19 +78,17 @@ export function renderEntry(resource: Resource, owners: readonly string[], statu
     resource: renderResource(resource),
     owners: [...owners],
     state: STATES[status.state],
-    error:
-      status.failure === undefined
-        ? null
-        : toStatusMessage(
-            new ApiError('KERNEL_ERROR', status.failure.text, {
-              metadata: { errno: status.failure.code, syscall: status.failure.syscall },
-            }),
-          ),
+    error: status.failure === undefined ? null : failureMessage(status.failure),
     missing: status.missing.map(renderMissing),
     warnings: status.warnings.map(renderWarning),
     programming: status.programming === undefined ? 'PROGRAMMING_UNSPECIFIED' : PROGRAMMING[status.programming.kind],
     programmingReason: status.programming?.reason ?? '',
   };
+}
+
+/** A refusal by the kernel as an entry has it. */
+export function failureMessage({ code, syscall, text }: KernelFailure): WireStatus {
+  return toStatusMessage(new ApiError('KERNEL_ERROR', text, { metadata: { errno: code, syscall } }));
 }
 
 export function renderFamily(family: Family): 'FAMILY_IPV4' | 'FAMILY_IPV6' {
@@ -115,7 +123,8 @@ function renderMissing(missing: Missing): WireMissing {
   return { reason: missing.reason, interface: missing.interface, text: missingText(missing) };
 }
 
-function missingText(missing: Missing): string {
+/** The sentence with the cure. */
+export function missingText(missing: Missing): string {
   const { interface: name } = missing;
   switch (missing.reason) {
     case 'INTERFACE_NOT_FOUND':

@@ -23,24 +23,29 @@ const EXPLANATION_MS = 2_000;
 export class ProgramSession implements Session, Disposable {
   readonly options: GlobalOptions;
   readonly terminal: Terminal;
-  readonly stdin: Readable;
   readonly hasEndpoint: boolean;
+  readonly #surroundings: Surroundings;
   #environment: Environment;
   /** Of the options; a name only until it is resolved. */
   #table: number | string | undefined;
   #agent: Agent | undefined;
   #supervisor: Supervisor | undefined;
 
-  constructor(options: GlobalOptions, { environment, stdin, stdout, stderr }: Surroundings) {
+  constructor(options: GlobalOptions, surroundings: Surroundings) {
+    const { environment, stdout, stderr } = surroundings;
     this.options = options;
+    this.#surroundings = surroundings;
     // NO_COLOR (no-color.org): set to anything but the empty text.
     const wantsColour = options.color && (environment['NO_COLOR'] ?? '') === '';
     this.terminal = openTerminal(stdout, stderr, wantsColour);
-    this.stdin = stdin;
     const isInEnvironment = ['MCROUTE_SOCKET', 'MCROUTE_TABLE'].some((name) => (environment[name] ?? '') !== '');
     this.hasEndpoint = isInEnvironment || options.table !== undefined || options.socket !== undefined;
     this.#environment = environment;
     this.#table = options.table;
+  }
+
+  get stdin(): Readable {
+    return this.#surroundings.stdin;
   }
 
   get agent(): Agent {

@@ -68,6 +68,15 @@ export function endWhenUnread(stream: Writable, end: () => never): void {
   });
 }
 
+/**
+ * Ends the process with the status. Outputs are written at once on Linux; then nothing is left but to take connections and
+ * Node apart, which the kernel does faster.
+ */
+export function endProcess(status: number): void {
+  process.exitCode = status;
+  if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit();
+}
+
 function drained(stream: Writable): Promise<void> {
   return new Promise((resolve) => {
     stream.once('drain', resolve);

@@ -3,7 +3,7 @@ import type { ServerUnaryCall, sendUnaryData } from '@grpc/grpc-js';
 import type { CreateTableRequest__Output } from '../api/generated/mcroute/v1/CreateTableRequest.js';
 import type { ListTablesResponse } from '../api/generated/mcroute/v1/ListTablesResponse.js';
 import type { TableServiceHandlers } from '../api/generated/mcroute/v1/TableService.js';
-import { api } from '../api/load.js';
+import { tableDefinition } from '../api/load.js';
 import { Violations } from '../api/parse.js';
 import { ApiError, toStatusObject } from '../api/status.js';
 import { type RunningServer, serveOnSocket } from '../api/unix-server.js';
@@ -26,7 +26,7 @@ export async function serveTables(path: string, tables: Tables, options: TableSe
   try {
     return await serveOnSocket(path, {
       name: 'mcroute.v1.TableService',
-      definition: api().mcroute.v1.TableService.service,
+      definition: tableDefinition(),
       handlers: { ...tableService(tables, watchers, options) },
       cure: 'set another MCROUTE_RUNTIME_DIRECTORY',
       endStreams: () => {

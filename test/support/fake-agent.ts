@@ -216,14 +216,22 @@ export class FakeAgent implements AsyncDisposable {
     const changes = parseChanges(request.changes, violations);
     violations.throwIfAny();
     const results = this.table.apply(owner, changes, optionsOf(request));
+    const counts = { added: 0, changed: 0, removed: 0, unchanged: 0 };
+    for (const { effect } of results) counts[effect]++;
+    const all = results.map(({ effect, warnings, entry }, index) => ({
+      id: request.changes[index]?.id ?? '0',
+      effect: EFFECTS[effect],
+      entry: entry === undefined ? null : renderEntry(entry.resource, entry.owners, entry.status),
+      warnings: warnings.map(renderWarning),
+    }));
+    const notable = all.filter(
+      ({ warnings, entry }) =>
+        warnings.length + (entry?.warnings?.length ?? 0) > 0 || (entry !== null && entry.state !== 'STATE_PROGRAMMED'),
+    );
     return {
       revision: String(this.table.revision),
-      results: results.map(({ effect, warnings, entry }, index) => ({
-        id: request.changes[index]?.id ?? '0',
-        effect: EFFECTS[effect],
-        entry: entry === undefined ? null : renderEntry(entry.resource, entry.owners, entry.status),
-        warnings: warnings.map(renderWarning),
-      })),
+      results: request.results === 'RESULT_VIEW_NOTABLE' ? notable : all,
+      ...counts,
     };
   }
 

@@ -1,15 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import {
-  APPLY_REQUEST,
-  REPLACE_REQUEST,
-  countElements,
-  limitElements,
-  refusalOf,
-} from '../../src/api/element-limit.js';
+import { APPLY_REQUEST, REPLACE_REQUEST, countElements } from '../../src/api/element-limit.js';
 import { api } from '../../src/api/load.js';
-import { ApiError } from '../../src/api/status.js';
 
 const { Apply, Replace } = api().mcroute.v1.RoutingService.service;
 
@@ -57,17 +50,5 @@ describe('elements of a request', () => {
       }),
       { numRuns: 50 },
     );
-  });
-
-  it('keep a request with too many from being decoded, with the reason', () => {
-    const changes = Array.from({ length: 5_000 }, (_, n) => ({ id: n, put: { mroute: mroute(n, 1) } }));
-    const bytes = Apply.requestSerialize({ owner: 'cli', changes });
-    const refuse = (elements: number) => new ApiError('RESOURCE_LIMIT', String(elements));
-    const strict = limitElements(Apply.requestDeserialize, APPLY_REQUEST, 29_999, refuse)(bytes);
-    assert.equal(strict.changes.length, 0);
-    assert.equal(refusalOf(strict)?.message, '30000');
-    const lenient = limitElements(Apply.requestDeserialize, APPLY_REQUEST, 30_000, refuse)(bytes);
-    assert.equal(lenient.changes.length, 5_000);
-    assert.equal(refusalOf(lenient), undefined);
   });
 });

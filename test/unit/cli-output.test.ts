@@ -3,25 +3,31 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { parse } from 'yaml';
+import { formsOf } from '../../src/api/codec.js';
+import { decodeListResponse } from '../../src/api/entry-decoder.js';
+import { MESSAGES } from '../../src/api/generated/codec.js';
 import type { Entry__Output } from '../../src/api/generated/mcroute/v1/Entry.js';
 import type { Interface__Output } from '../../src/api/generated/mcroute/v1/Interface.js';
 import type { InterfaceStatus__Output } from '../../src/api/generated/mcroute/v1/InterfaceStatus.js';
 import type { MrdiscStatus__Output } from '../../src/api/generated/mcroute/v1/MrdiscStatus.js';
 import type { Mrule__Output } from '../../src/api/generated/mcroute/v1/Mrule.js';
 import type { QuerierStatus__Output } from '../../src/api/generated/mcroute/v1/QuerierStatus.js';
+import { renderEntry } from '../../src/api/render.js';
 import { differenceLines } from '../../src/cli/output/differences.js';
 import { entryDocument, longValue, resourceDocument } from '../../src/cli/output/document.js';
+import { entryJson } from '../../src/cli/output/entry-json.js';
 import { groupsView } from '../../src/cli/output/groups.js';
 import { interfaceRows, interfacesView } from '../../src/cli/output/interfaces.js';
 import { mrdiscDocument, mrdiscText, querierDocument, querierText } from '../../src/cli/output/link-protocols.js';
 import { type Format, type ListView, type Page, renderList } from '../../src/cli/output/list.js';
 import { mfcView } from '../../src/cli/output/mfc.js';
 import { pendingView } from '../../src/cli/output/pending.js';
-import { notesOfApply } from '../../src/cli/output/results.js';
+import { countEffects, notesOfApply } from '../../src/cli/output/results.js';
 import { routesView } from '../../src/cli/output/routes.js';
 import { rulesView } from '../../src/cli/output/rules.js';
 import { keyText, oifsText, printable, resourceText } from '../../src/cli/output/text.js';
 import { WatchView } from '../../src/cli/output/watch.js';
+import { counters, entries } from '../support/entry-arbitraries.js';
 
 const ENTRY: Entry__Output = {
   resource: {
@@ -121,7 +127,8 @@ describe('a table', () => {
     let lines = 0;
     for await (const text of renderList(routesView, endless(), 'table', false)) {
       assert.match(text, /\n$/);
-      if (++lines === 5_000) break;
+      lines += text.split('\n').length - 1;
+      if (lines >= 5_000) break;
     }
     assert.ok(given <= 5_100, `${given} rows were taken for ${lines} lines`);
   });
@@ -163,6 +170,26 @@ describe('a document', () => {
     }
     const nothing = pagesOf<Entry__Output>();
     for await (const text of renderList(routesView, nothing, 'yaml', false)) assert.equal(text, 'routes: []\n');
+  });
+
+  it('of an entry is the same where it is written without a document', () => {
+    const { serialize } = formsOf<object, object>(MESSAGES['mcroute.v1.ListResponse'] ?? assert.fail());
+    const listed = fc.record({ entry: entries, counts: fc.option(counters, { nil: undefined }) });
+    fc.assert(
+      fc.property(fc.array(listed, { maxLength: 3 }), (some) => {
+        const rendered = some.map(({ entry: { resource, owners, status }, counts }) => {
+          const [packets, bytes, wrongIf] = counts?.map(String) ?? [];
+          return {
+            ...renderEntry(resource, owners, status),
+            counters: counts === undefined ? null : { packets, bytes, wrongIf },
+          };
+        });
+        for (const entry of decodeListResponse(serialize({ entries: rendered })).entries) {
+          assert.equal(entryJson(entry), JSON.stringify(entryDocument(entry)));
+        }
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('survives labels of any text in YAML', async () => {
@@ -435,9 +462,21 @@ describe('text', () => {
     );
   });
 
+  it('of an agent that does not count the effects has them counted', () => {
+    const results = (['EFFECT_ADDED', 'EFFECT_REMOVED', 'EFFECT_ADDED', 'EFFECT_UNSPECIFIED'] as const).map(
+      (effect) => {
+        return { id: '1', effect, entry: null, warnings: [] };
+      },
+    );
+    const none = { added: 0, changed: 0, removed: 0, unchanged: 0 };
+    assert.deepEqual(countEffects({ revision: '1', results, ...none }), { ...none, added: 2, removed: 1 });
+    assert.deepEqual(countEffects({ revision: '1', results: [], ...none, changed: 7 }), { ...none, changed: 7 });
+  });
+
   it('of many notes ends with how many more there are', () => {
     const result = { id: '1', effect: 'EFFECT_ADDED' as const, entry: ENTRY, warnings: [] };
-    const notes = notesOfApply({ revision: '1', results: new Array<typeof result>(150).fill(result) });
+    const counts = { added: 150, changed: 0, removed: 0, unchanged: 0 };
+    const notes = notesOfApply({ revision: '1', results: new Array<typeof result>(150).fill(result), ...counts });
     assert.equal(notes.length, 101);
     assert.equal(notes.at(-1), '(and 50 more notes)');
   });

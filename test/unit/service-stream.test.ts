@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
-import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { EncodedCall } from '../../src/agent/service/encoded.js';
 import { ListSlots, writeAll } from '../../src/agent/service/stream.js';
 import { LISTS_MAX } from '../../src/model/limits.js';
 
 /** A call whose reader takes as many messages as it is told. */
 class FakeCall extends EventEmitter {
-  readonly written: number[][] = [];
+  readonly written: string[] = [];
   cancelled = false;
   isEnded = false;
   room = Infinity;
 
-  write(message: number[]): boolean {
-    this.written.push(message);
+  write(message: Buffer): boolean {
+    this.written.push(message.toString());
     return this.written.length < this.room;
   }
 
@@ -22,45 +22,56 @@ class FakeCall extends EventEmitter {
   }
 }
 
-function send(call: FakeCall, items: Iterable<number>, stallMs?: number): Promise<void> {
-  const stream = call as unknown as ServerWritableStream<unknown, number[]>;
-  const toMessage = (some: readonly number[]) => [...some];
-  return writeAll(stream, items, toMessage, { sendsEmpty: false, ...(stallMs === undefined ? {} : { stallMs }) });
+/** Messages that are made one by one, and which of them have been. */
+function* messages(made: string[] = []): Generator<Buffer> {
+  for (const text of ['one', 'two', 'three']) {
+    made.push(text);
+    yield Buffer.from(text);
+  }
 }
 
-const items = Array.from({ length: 1_200 }, (_, n) => n);
+function send(call: FakeCall, some: Iterable<Buffer> = messages(), stallMs?: number): Promise<void> {
+  return writeAll(call as unknown as EncodedCall, some, stallMs);
+}
 
 describe('a list', () => {
-  it('is sent whole, in messages of a bounded size', async () => {
+  it('is sent whole', async () => {
     const call = new FakeCall();
-    await send(call, items);
-    assert.deepEqual(
-      call.written.map(({ length }) => length),
-      [500, 500, 200],
-    );
-    assert.deepEqual(call.written.flat(), items);
+    await send(call);
+    assert.deepEqual(call.written, ['one', 'two', 'three']);
     assert.ok(call.isEnded);
   });
 
-  it('waits for its reader', async () => {
+  it('waits for its reader before more of it is made', async () => {
     const call = new FakeCall();
+    const made: string[] = [];
     call.room = 1;
-    const sent = send(call, items);
-    assert.equal(call.written.length, 1);
+    const sent = send(call, messages(made));
+    assert.deepEqual([made, call.written], [['one'], ['one']]);
     call.room = Infinity;
     call.emit('drain');
     await sent;
-    assert.equal(call.written.length, 3);
+    assert.deepEqual(call.written, ['one', 'two', 'three']);
+  });
+
+  it('lets other work in between', async () => {
+    const call = new FakeCall();
+    const made: string[] = [];
+    const sent = send(call, messages(made));
+    let madeBefore = 0;
+    setImmediate(() => (madeBefore = made.length));
+    await sent;
+    assert.ok(madeBefore < 3, `${madeBefore} messages were made before anything else was done`);
   });
 
   it('ends when the reader goes away', async () => {
     const call = new FakeCall();
     call.room = 1;
-    const sent = send(call, items);
+    const sent = send(call);
     call.cancelled = true;
     call.emit('cancelled');
     await sent;
-    assert.equal(call.written.length, 1);
+    assert.deepEqual([call.written, call.isEnded], [['one'], false]);
     assert.equal(call.listenerCount('drain'), 0);
   });
 
@@ -69,7 +80,7 @@ describe('a list', () => {
     call.room = 1;
     // The limit's timer alone would not keep the process alive, as the server does.
     const alive = setInterval(() => undefined, 1_000);
-    await assert.rejects(send(call, items, 5), { reason: 'RESOURCE_LIMIT', message: /not read for 0\.005 s/ });
+    await assert.rejects(send(call, messages(), 5), { reason: 'RESOURCE_LIMIT', message: /not read for 0\.005 s/ });
     clearInterval(alive);
   });
 });

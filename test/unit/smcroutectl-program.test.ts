@@ -423,6 +423,45 @@ describe('smcroutectl -b', () => {
     assert.equal(wishes().length, 998);
   });
 
+  it('makes several calls of very many, and tells what fails in the order of the lines', async () => {
+    await using host = await openHost();
+    const { agent, batch, calls, wishes } = host;
+    agent.table.refused.add('a9');
+    const lines = Array.from({ length: 5_500 }, (_unused, i) => {
+      const group = `225.1.${i >> 8}.${i & 255}`;
+      if (i % 1_000 === 500) return `add a1 ${group} ${'x'.repeat(15)}${i}`;
+      // What one call refuses does not keep the others of that call from being done.
+      const oifs = i === 2_700 ? Array.from({ length: 65 }, (_none, n) => `b${n}`) : ['a2'];
+      return `add ${i % 1_000 === 900 ? 'a9' : 'a1'} ${group} ${oifs.join(' ')}`;
+    });
+    const { status, stderr } = await batch(...lines);
+    assert.equal(status, 1);
+    const told = stderr.trimEnd().split('\n');
+    const tooLong = (i: number) => `smcroutectl: 'xxxxxxxxxxxxxxx${i}' cannot be the name of an interface`;
+    const refused = 'smcroutectl: the kernel has no memory for it';
+    assert.deepEqual(
+      told.filter((line) => !line.includes('65 oifs')),
+      [500, 1_500, 2_500, 3_500, 4_500].flatMap((i) => [tooLong(i), refused]),
+    );
+    assert.equal(
+      told.findIndex((line) => line.includes('65 oifs')),
+      5,
+    );
+    assert.equal(wishes().length, 5_500 - 5 - 1);
+    assert.equal(calls.filter((method) => method === 'GetCapabilities').length, 1);
+    assert.equal(calls.includes('List'), false);
+  });
+
+  it('waits for what it has added before it looks what there is', async () => {
+    await using host = await openHost();
+    const { batch, calls, wishes } = host;
+    const groups = Array.from({ length: 2_500 }, (_unused, i) => `225.1.${i >> 8}.${i & 255}`);
+    const lines = [...groups.map((group) => `add a1 ${group} a2`), ...groups.map((group) => `remove a1 ${group}`)];
+    assert.deepEqual(await batch(...lines), DONE);
+    assert.deepEqual(wishes(), []);
+    assert.equal(calls.filter((method) => method === 'List').length, 1);
+  });
+
   it('sees what its own lines have made', async () => {
     await using host = await openHost();
     const { batch, calls, wishes } = host;

@@ -8,12 +8,12 @@ import type { Resource } from '../../model/resource.js';
 import type { EntryView } from '../engine.js';
 
 /**
- * Makes a predicate of a filter; all that is set must hold.
+ * Makes a predicate of a filter; all that is set must hold. Undefined: everything passes.
  *
  * @throws ApiError INVALID_FIELD.
  */
-export function parseFilter(filter: Filter__Output | null): (entry: EntryView) => boolean {
-  if (filter === null) return () => true;
+export function parseFilter(filter: Filter__Output | null): ((entry: EntryView) => boolean) | undefined {
+  if (filter === null) return undefined;
   const violations = new Violations();
   const group = filter.group === '' ? undefined : parseGroupFilter(filter.group, 'filter.group', violations);
   for (const [index, kind] of filter.kinds.entries()) {

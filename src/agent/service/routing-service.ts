@@ -3,23 +3,23 @@ import type {
   ServerReadableStream,
   ServerUnaryCall,
   ServerWritableStream,
-  sendUnaryData,
+  ServiceDefinition,
+  handleClientStreamingCall,
   handleServerStreamingCall,
+  handleUnaryCall,
+  sendUnaryData,
 } from '@grpc/grpc-js';
-import type { ApplyRequest__Output } from '../../api/generated/mcroute/v1/ApplyRequest.js';
-import type { ApplyResponse } from '../../api/generated/mcroute/v1/ApplyResponse.js';
-import type { ListRequest__Output } from '../../api/generated/mcroute/v1/ListRequest.js';
-import type { ListResponse } from '../../api/generated/mcroute/v1/ListResponse.js';
 import type { ReloadResponse } from '../../api/generated/mcroute/v1/ReloadResponse.js';
-import type { ReplaceRequest__Output } from '../../api/generated/mcroute/v1/ReplaceRequest.js';
 import type { ReplaceResponse } from '../../api/generated/mcroute/v1/ReplaceResponse.js';
 import type {
   RoutingServiceDefinition,
   RoutingServiceHandlers,
 } from '../../api/generated/mcroute/v1/RoutingService.js';
-import { APPLY_REQUEST, REPLACE_REQUEST, limitElements, refusalOf } from '../../api/element-limit.js';
-import { Violations, parseChanges, parseOwner, parseResources } from '../../api/parse.js';
-import { EFFECTS, renderEntry, renderFamily, renderResource, renderWarning } from '../../api/render.js';
+import { encodeApplyResponse } from '../../api/apply-encoder.js';
+import { Violations, parseOwner } from '../../api/parse.js';
+import type { RequestHeader } from '../../api/request-decoder.js';
+import { type ApplyCall, type ReplaceMessage, requestReader } from '../../api/requests.js';
+import { renderFamily, renderResource, renderWarning } from '../../api/render.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
 import {
   CHANGES_PER_APPLY_MAX,
@@ -31,14 +31,14 @@ import {
 import { CONFIG_OWNER } from '../../model/owner.js';
 import type { Resource } from '../../model/resource.js';
 import type { Difference } from '../rib/rib.js';
-import type { ApplyOptions, ChangeOutcome, Engine } from '../engine.js';
+import type { ApplyOptions, Engine } from '../engine.js';
 import type { ReloadResult } from '../file-wishes.js';
-import { ruleCounters } from './counters.js';
+import { bytesOf, encodedCall } from './encoded.js';
 import { toApiError } from './errors.js';
-import { parseFilter } from './filter.js';
-import { renderInterfaces, renderMfcEntries, renderMrules } from './kernel-views.js';
+import { renderInterfaces, renderMrules } from './kernel-views.js';
 import type { LinkProtocolViews } from './link-protocol-views.js';
-import { ListSlots, writeAll } from './stream.js';
+import { Lists, listMfc } from './list.js';
+import { ListSlots } from './stream.js';
 import type { Watchers } from './watchers.js';
 
 export interface ServiceOptions {
@@ -68,10 +68,20 @@ const API_VERSION = '1.0.0';
 const DIFFERENCES_MAX = 10_000;
 const WARNINGS_MAX = 1_000;
 
-/** Makes the handlers of RoutingService. */
-export function routingService(options: ServiceOptions): RoutingServiceHandlers {
+/** The handlers of RoutingService; the requests that may be large come as `readDefinition` reads them. */
+export type RoutingHandlers = Omit<Named<RoutingServiceHandlers>, 'Apply' | 'Replace'> & {
+  readonly Apply: handleUnaryCall<ApplyCall, Buffer>;
+  readonly Replace: handleClientStreamingCall<ReplaceMessage, ReplaceResponse>;
+};
+
+/** The members that have names of their own; the types of grpc-js allow any others. */
+type Named<Type> = { [Name in keyof Type as string extends Name ? never : Name]: Type[Name] };
+
+/** Makes the handlers. */
+export function routingService(options: ServiceOptions): RoutingHandlers {
   const { engine, watchers } = options;
-  const lists = new ListSlots();
+  const lists = new Lists(engine);
+  const slots = new ListSlots();
   return {
     GetCapabilities: unary(options, 'GetCapabilities', () => ({
       apiVersion: API_VERSION,
@@ -84,7 +94,8 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
       realtimeUpcalls: options.isRealtime,
       commandOwner: options.commandOwner,
     })),
-    Apply: unary(options, 'Apply', async (request) => {
+    Apply: unary(options, 'Apply', async (request: ApplyCall) => {
+      if (request.refusal !== undefined) throw request.refusal;
       refuseFileOwner(options, request.owner);
       const response = apply(engine, request);
       await options.settled();
@@ -93,17 +104,12 @@ export function routingService(options: ServiceOptions): RoutingServiceHandlers 
     Replace: (call, callback) => {
       replace(options, call, callback);
     },
-    List: streaming(options, 'List', (call) => lists.run(() => list(engine, call))),
+    List: streaming(options, 'List', (call) => slots.run(() => lists.list(call.request, encodedCall(call)))),
     Watch: streaming(options, 'Watch', (call) => {
       const after = call.request._afterRevision === undefined ? undefined : BigInt(call.request.afterRevision ?? 0);
-      watchers.add(call, after);
+      watchers.add(encodedCall(call), after);
     }),
-    ListMfc: streaming(options, 'ListMfc', (call) =>
-      lists.run(() => {
-        const entries = renderMfcEntries(engine, call.request.view === 'VIEW_FULL');
-        return writeAll(call, entries, (some) => ({ entries: [...some] }), { sendsEmpty: false });
-      }),
-    ),
+    ListMfc: streaming(options, 'ListMfc', (call) => slots.run(() => listMfc(engine, call.request, encodedCall(call)))),
     ListInterfaces: unary(options, 'ListInterfaces', () => ({
       interfaces: renderInterfaces(engine, options.linkProtocols),
     })),
@@ -156,8 +162,6 @@ function unary<Request extends TableRequest, Response>(
   const run = async (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
     let response: Response;
     try {
-      const refusal = refusalOf(call.request);
-      if (refusal !== undefined) throw refusal;
       checkTable(options.engine, call.request.table);
       response = await handle(call.request);
     } catch (error) {
@@ -191,44 +195,28 @@ function streaming<Request extends TableRequest, Response>(
   };
 }
 
-function apply(engine: Engine, request: ApplyRequest__Output): ApplyResponse {
+function apply(engine: Engine, request: ApplyCall): Buffer {
   const violations = new Violations();
   const owner = parseOwner(request.owner, violations);
-  if (request.changes.length > CHANGES_PER_APPLY_MAX) {
+  const { ids } = request;
+  if (ids.length > CHANGES_PER_APPLY_MAX) {
     throw new ApiError(
       'RESOURCE_LIMIT',
-      `${request.changes.length} changes are more than the ${CHANGES_PER_APPLY_MAX} of one Apply: use Replace, or several Applies`,
+      `${ids.length} changes are more than the ${CHANGES_PER_APPLY_MAX} of one Apply: use Replace, or several Applies`,
     );
   }
-  const changes = parseChanges(request.changes, violations);
+  const changes = request.parse(violations);
   violations.throwIfAny();
-  const { revision, results } = engine.apply(owner, changes, applyOptions(request));
-  return {
-    revision: revision.toString(),
-    results: results.map((result, index) => renderResult(result, request.changes[index]?.id ?? '0')),
-  };
+  const { revision, results, effects } = engine.apply(owner, changes, {
+    ...applyOptions(request),
+    results: request.isNotableOnly ? 'notable' : 'all',
+  });
+  const told = results.map((result) => ({ ...result, id: ids[result.index] ?? 0 }));
+  return encodeApplyResponse(revision, told, effects);
 }
 
-function renderResult({ effect, warnings, entry }: ChangeOutcome, id: string) {
-  return {
-    id,
-    effect: EFFECTS[effect],
-    entry: entry === undefined ? null : renderEntry(entry.resource, entry.owners, entry.status),
-    warnings: warnings.map(renderWarning),
-  };
-}
-
-function applyOptions(request: {
-  readonly validateOnly: boolean;
-  readonly strict: boolean;
-  readonly _expectedRevision?: 'expectedRevision';
-  readonly expectedRevision?: string;
-}): ApplyOptions {
-  return {
-    validateOnly: request.validateOnly,
-    strict: request.strict,
-    expectedRevision: request._expectedRevision === undefined ? undefined : BigInt(request.expectedRevision ?? '0'),
-  };
+function applyOptions({ validateOnly, strict, expectedRevision }: RequestHeader): ApplyOptions {
+  return { validateOnly, strict, expectedRevision };
 }
 
 function reload({ reload: run }: ServiceOptions): ReloadResponse {
@@ -246,13 +234,13 @@ function reload({ reload: run }: ServiceOptions): ReloadResponse {
 /** Collects what the client sends; the wish takes effect as a whole when it half-closes. */
 function replace(
   options: ServiceOptions,
-  call: ServerReadableStream<ReplaceRequest__Output, ReplaceResponse>,
+  call: ServerReadableStream<ReplaceMessage, ReplaceResponse>,
   callback: sendUnaryData<ReplaceResponse>,
 ): void {
   const violations = new Violations();
   const resources: Resource[] = [];
   let received = 0;
-  let first: ReplaceRequest__Output | undefined;
+  let first: ReplaceMessage | undefined;
   let isAnswered = false;
   const refuse = (error: unknown) => {
     if (isAnswered) return;
@@ -260,21 +248,21 @@ function replace(
     resources.length = 0;
     callback(toStatusObject(failure(options, 'Replace', error)));
   };
-  call.on('data', (request: ReplaceRequest__Output) => {
+  call.on('data', (request: ReplaceMessage) => {
     if (isAnswered) return;
     try {
-      const refusal = refusalOf(request);
+      const { refusal, size } = request;
       if (refusal !== undefined) throw refusal;
       first ??= checkFirst(options.engine, request, violations);
-      if (received + request.resources.length > RESOURCES_PER_TABLE_MAX) {
+      if (received + size > RESOURCES_PER_TABLE_MAX) {
         throw new ApiError(
           'RESOURCE_LIMIT',
           `more than ${RESOURCES_PER_TABLE_MAX} resources are more than a table holds`,
         );
       }
       // Not spread into one push: arguments are on the stack, which takes some hundred thousand.
-      for (const resource of parseResources(request.resources, received, violations)) resources.push(resource);
-      received += request.resources.length;
+      for (const resource of request.parse(received, violations)) resources.push(resource);
+      received += size;
     } catch (error) {
       refuse(error);
     }
@@ -310,52 +298,48 @@ function replace(
 }
 
 /** What a client that half-closes at once has asked for: nothing, for nobody. */
-const NO_MESSAGE: ReplaceRequest__Output = { table: 0, owner: '', resources: [], validateOnly: false, strict: false };
+const NO_MESSAGE: ReplaceMessage = {
+  table: 0,
+  owner: '',
+  validateOnly: false,
+  strict: false,
+  expectedRevision: undefined,
+  resourceCount: undefined,
+  refusal: undefined,
+  size: 0,
+  parse: () => [],
+};
 
-/** The service of proto/ with requests that are too costly to decode left undecoded. */
-export function limitedDefinition(definition: RoutingServiceDefinition): RoutingServiceDefinition {
+/**
+ * The definition of proto/ in which the requests that may be large are read at once for what they are, those that are too
+ * costly to decode are left undecoded, and Apply answers bytes.
+ */
+export function readDefinition(definition: RoutingServiceDefinition): ServiceDefinition {
   const { Apply, Replace } = definition;
+  const reader = requestReader({ apply: Apply.requestDeserialize, replace: Replace.requestDeserialize }, ELEMENTS_MAX);
   return {
     ...definition,
-    Apply: {
-      ...Apply,
-      requestDeserialize: limitElements(Apply.requestDeserialize, APPLY_REQUEST, ELEMENTS_MAX, tooManyElements),
-    },
-    Replace: {
-      ...Replace,
-      requestDeserialize: limitElements(Replace.requestDeserialize, REPLACE_REQUEST, ELEMENTS_MAX, tooManyElements),
-    },
+    Apply: { ...Apply, requestDeserialize: reader.apply, responseSerialize: bytesOf },
+    Replace: { ...Replace, requestDeserialize: reader.replace },
   };
 }
 
-function tooManyElements(elements: number): ApiError {
-  return new ApiError(
-    'RESOURCE_LIMIT',
-    `the message has ${elements} elements, more than the ${ELEMENTS_MAX} of one message: send it in several`,
-  );
-}
-
-function checkFirst(engine: Engine, request: ReplaceRequest__Output, violations: Violations): ReplaceRequest__Output {
+function checkFirst(engine: Engine, request: ReplaceMessage, violations: Violations): ReplaceMessage {
   checkTable(engine, request.table);
   parseOwner(request.owner, violations);
   return request;
 }
 
 /** A client that gave up in the middle may look like one that is done. */
-function checkCount(first: ReplaceRequest__Output, received: number, violations: Violations): void {
-  if (first._resourceCount === undefined || first.resourceCount === received) return;
-  const announced = first.resourceCount ?? 0;
+function checkCount({ resourceCount: announced }: ReplaceMessage, received: number, violations: Violations): void {
+  if (announced === undefined || announced === received) return;
   violations.add(
     'resource_count',
     `${announced} resources were announced and ${received} came: send all of them again`,
   );
 }
 
-function replaceOwner(
-  engine: Engine,
-  request: ReplaceRequest__Output,
-  resources: readonly Resource[],
-): ReplaceResponse {
+function replaceOwner(engine: Engine, request: ReplaceMessage, resources: readonly Resource[]): ReplaceResponse {
   const { revision, step, effects, warnings } = engine.replace(request.owner, resources, applyOptions(request));
   const differences = request.validateOnly ? [...step.differences.values()].slice(0, DIFFERENCES_MAX) : [];
   return {
@@ -371,24 +355,4 @@ function renderDifference({ before, after }: Difference) {
     before: before === undefined ? null : renderResource(before),
     after: after === undefined ? null : renderResource(after),
   };
-}
-
-/** Takes all entries before the first is sent, so that they are of one revision. */
-async function list(engine: Engine, call: ServerWritableStream<ListRequest__Output, ListResponse>): Promise<void> {
-  const passes = parseFilter(call.request.filter);
-  const revision = engine.revision.toString();
-  const views = [...engine.keys()].flatMap((key) => engine.entries(key).filter(passes));
-  const counters = call.request.view === 'VIEW_FULL' ? ruleCounters(engine) : undefined;
-  await writeAll(
-    call,
-    views,
-    (some) => ({
-      revision,
-      entries: some.map((view) => ({
-        ...renderEntry(view.resource, view.owners, view.status),
-        counters: counters?.of(view) ?? null,
-      })),
-    }),
-    { sendsEmpty: true },
-  );
 }

@@ -1,7 +1,8 @@
 // The gRPC server of an agent on its unix socket.
-import { api } from '../../api/load.js';
+import { routingDefinition } from '../../api/load.js';
 import { type RunningServer, type ServedSocket, serveOnSocket } from '../../api/unix-server.js';
-import { limitedDefinition, routingService, type ServiceOptions } from './routing-service.js';
+import { servingBytes } from './encoded.js';
+import { readDefinition, routingService, type ServiceOptions } from './routing-service.js';
 
 export type { RunningServer, ServedSocket } from '../../api/unix-server.js';
 
@@ -13,7 +14,7 @@ export type { RunningServer, ServedSocket } from '../../api/unix-server.js';
 export function serve(socket: ServedSocket, options: ServiceOptions): Promise<RunningServer> {
   return serveOnSocket(socket, {
     name: 'mcroute.v1.RoutingService',
-    definition: limitedDefinition(api().mcroute.v1.RoutingService.service),
+    definition: readDefinition(servingBytes(routingDefinition())),
     handlers: { ...routingService(options) },
     cure: 'choose another --socket',
     endStreams: () => {

@@ -1,11 +1,8 @@
 import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import type { ServerWritableStream } from '@grpc/grpc-js';
 import { ApiError } from '../../api/status.js';
 import { LISTS_MAX, LIST_STALL_MS } from '../../model/limits.js';
-
-/** Items of one message of a list. */
-const ITEMS_PER_MESSAGE = 500;
+import type { EncodedCall } from './encoded.js';
 
 /** Lists that are being sent, so that those which nobody reads cannot fill the agent's memory. */
 export class ListSlots {
@@ -33,36 +30,20 @@ export class ListSlots {
 }
 
 /**
- * Writes items in messages of a bounded size at the pace of the reader, and lets other work in between. Ends the call
+ * Writes messages at the pace of the reader, each made when it can be sent, and lets other work in between. Ends the call
  * when all are written; stops when the reader goes away.
  *
  * @throws ApiError RESOURCE_LIMIT if the reader takes nothing for too long.
  */
-export async function writeAll<Item, Message>(
-  call: ServerWritableStream<unknown, Message>,
-  items: Iterable<Item>,
-  toMessage: (items: readonly Item[]) => Message,
-  { sendsEmpty, stallMs = LIST_STALL_MS }: { readonly sendsEmpty: boolean; readonly stallMs?: number },
-): Promise<void> {
-  let batch: Item[] = [];
-  let isFirst = true;
-  for (const item of items) {
-    batch.push(item);
-    if (batch.length < ITEMS_PER_MESSAGE) continue;
-    await write(call, toMessage(batch), stallMs);
+export async function writeAll(call: EncodedCall, messages: Iterable<Buffer>, stallMs = LIST_STALL_MS): Promise<void> {
+  for (const message of messages) {
+    await write(call, message, stallMs);
     if (call.cancelled) return;
-    batch = [];
-    isFirst = false;
   }
-  if (batch.length > 0 || (isFirst && sendsEmpty)) await write(call, toMessage(batch), stallMs);
   if (!call.cancelled) call.end();
 }
 
-async function write<Message>(
-  call: ServerWritableStream<unknown, Message>,
-  message: Message,
-  stallMs: number,
-): Promise<void> {
+async function write(call: EncodedCall, message: Buffer, stallMs: number): Promise<void> {
   if (call.cancelled) return;
   if (call.write(message)) {
     await setImmediate();

@@ -1,28 +1,32 @@
 // Watches: the entries as they are, then every change, at the pace of each reader.
-import type { ServerWritableStream } from '@grpc/grpc-js';
-import type { WatchRequest__Output } from '../../api/generated/mcroute/v1/WatchRequest.js';
-import type { WatchResponse } from '../../api/generated/mcroute/v1/WatchResponse.js';
-import type { _mcroute_v1_WatchResponse_Event as WatchEvent } from '../../api/generated/mcroute/v1/WatchResponse.js';
-import { renderEntry, renderResourceKey } from '../../api/render.js';
+import { writeEntry, writeResourceKey } from '../../api/entry-encoder.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
+import { WireWriter, lengthTag, varintTag, wordsOf } from '../../api/wire-writer.js';
 import { WATCHERS_MAX, WATCHER_BACKLOG_MAX } from '../../model/limits.js';
-import type { ResourceKey } from '../../model/resource.js';
 import type { Engine } from '../engine.js';
-
-export type WatchCall = ServerWritableStream<WatchRequest__Output, WatchResponse>;
+import type { ChangedKeys } from '../rib/history.js';
+import type { Slot } from '../rib/slot.js';
+import type { EncodedCall } from './encoded.js';
 
 /** Keys in one message. */
 const KEYS_PER_MESSAGE = 256;
 
+/** Bytes on their way to a reader from which on it is sent no more: enough to keep a fast one busy. */
+const UNREAD_MAX = 64 * 1024;
+
 /** All watches of an agent. */
 export class Watchers {
   readonly #engine: Engine;
+  readonly #events: EventWriter;
   readonly #watchers = new Set<Watcher>();
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    engine.onChange((_revision, keys) => {
-      for (const watcher of this.#watchers) watcher.add(keys);
+    this.#events = new EventWriter(engine);
+    engine.onChange((revision, keys) => {
+      if (this.#watchers.size === 0) return;
+      const change = new Change(this.#events, revision, keys);
+      for (const watcher of this.#watchers) watcher.add(change);
     });
   }
 
@@ -35,11 +39,12 @@ export class Watchers {
    *
    * @throws ApiError RESOURCE_LIMIT, REVISION_COMPACTED.
    */
-  add(call: WatchCall, afterRevision: bigint | undefined): void {
+  add(call: EncodedCall, afterRevision: bigint | undefined): void {
     if (this.#watchers.size >= WATCHERS_MAX) {
       throw new ApiError('RESOURCE_LIMIT', `${WATCHERS_MAX} watches are open, which is the limit: close one`);
     }
-    const watcher = new Watcher(this.#engine, call, this.#start(afterRevision), afterRevision);
+    const parts = { engine: this.#engine, events: this.#events };
+    const watcher = new Watcher(parts, call, this.#start(afterRevision), afterRevision);
     this.#watchers.add(watcher);
     call.once('close', () => this.#watchers.delete(watcher));
     call.once('cancelled', () => this.#watchers.delete(watcher));
@@ -54,15 +59,8 @@ export class Watchers {
     this.#watchers.clear();
   }
 
-  #start(afterRevision: bigint | undefined): Map<string, ResourceKey> {
-    if (afterRevision === undefined) {
-      const all = new Map<string, ResourceKey>();
-      for (const text of this.#engine.keys()) {
-        const [entry] = this.#engine.wishes(text);
-        if (entry !== undefined) all.set(text, entry.resource.key);
-      }
-      return all;
-    }
+  #start(afterRevision: bigint | undefined): Set<Slot> {
+    if (afterRevision === undefined) return new Set(this.#engine.slots());
     const changed = this.#engine.changedAfter(afterRevision);
     if (changed === undefined) {
       throw new ApiError(
@@ -70,7 +68,37 @@ export class Watchers {
         `what came after revision ${afterRevision.toString()} is not known here: watch again without after_revision`,
       );
     }
-    return new Map(changed);
+    return new Set(changed);
+  }
+}
+
+/** A change as those get it who have everything before it: in messages that are made once for all of them. */
+class Change {
+  readonly revision: bigint;
+  readonly slots: readonly Slot[];
+  readonly #events: EventWriter;
+  readonly #messages: Buffer[] = [];
+
+  constructor(events: EventWriter, revision: bigint, changed: ChangedKeys) {
+    this.#events = events;
+    this.revision = revision;
+    this.slots = [...changed];
+  }
+
+  /** The message of KEYS_PER_MESSAGE keys from this one on; to be asked for in order. */
+  message(first: number): Buffer {
+    const index = first / KEYS_PER_MESSAGE;
+    const end = first + KEYS_PER_MESSAGE;
+    const isLast = end >= this.slots.length;
+    return (this.#messages[index] ??= this.#make(
+      this.slots.slice(first, end),
+      isLast ? this.revision : this.revision - 1n,
+    ));
+  }
+
+  #make(slots: readonly Slot[], revision: bigint): Buffer {
+    for (const slot of slots) this.#events.event(slot);
+    return this.#events.message(revision);
   }
 }
 
@@ -80,32 +108,44 @@ export class Watchers {
  */
 class Watcher {
   readonly #engine: Engine;
-  readonly #call: WatchCall;
-  readonly #pending: Map<string, ResourceKey>;
+  readonly #events: EventWriter;
+  readonly #call: EncodedCall;
+  readonly #pending: Set<Slot>;
   /** Keys of the start that have not been sent. */
   #unsynced: number;
-  #isSynced: boolean;
+  #isSynced = false;
   /** Everything up to this revision has been sent. */
   #sentRevision: bigint;
-  #isBlocked = false;
+  /** Bytes that are written and not with the reader yet. */
+  #unread = 0;
   #isEnded = false;
 
-  constructor(engine: Engine, call: WatchCall, pending: Map<string, ResourceKey>, afterRevision: bigint | undefined) {
+  constructor(
+    { engine, events }: { readonly engine: Engine; readonly events: EventWriter },
+    call: EncodedCall,
+    pending: Set<Slot>,
+    afterRevision: bigint | undefined,
+  ) {
     this.#engine = engine;
+    this.#events = events;
     this.#call = call;
     this.#pending = pending;
     this.#unsynced = pending.size;
-    this.#isSynced = false;
     this.#sentRevision = afterRevision ?? 0n;
-    call.on('drain', () => {
-      this.#isBlocked = false;
-      this.pump();
-    });
   }
 
-  /** Takes note of changes. */
-  add(keys: ReadonlyMap<string, ResourceKey>): void {
-    for (const [text, key] of keys) this.#pending.set(text, key);
+  /** Takes note of a change, and sends it if there is room. */
+  add(change: Change): void {
+    const { slots, revision } = change;
+    let first = 0;
+    if (this.#isSynced && this.#pending.size === 0 && this.#sentRevision === revision - 1n) {
+      for (; first < slots.length && this.#hasRoom; first += KEYS_PER_MESSAGE) this.#write(change.message(first));
+      if (first >= slots.length) {
+        this.#sentRevision = revision;
+        return;
+      }
+    }
+    for (const slot of first === 0 ? slots : slots.slice(first)) this.#pending.add(slot);
     if (this.#pending.size > WATCHER_BACKLOG_MAX) {
       this.end(
         new ApiError(
@@ -120,10 +160,7 @@ class Watcher {
 
   /** Sends what waits, as much as the reader takes. */
   pump(): void {
-    while (!this.#isBlocked && !this.#isEnded && !this.#call.cancelled) {
-      if (this.#pending.size === 0 && this.#isSynced) return;
-      this.#isBlocked = !this.#call.write(this.#nextMessage());
-    }
+    while (this.#hasRoom && (this.#pending.size > 0 || !this.#isSynced)) this.#write(this.#nextMessage());
   }
 
   end(error: ApiError): void {
@@ -133,27 +170,77 @@ class Watcher {
     this.#call.emit('error', toStatusObject(error));
   }
 
-  #nextMessage(): WatchResponse {
-    const events: WatchEvent[] = [];
-    for (const [text, key] of this.#pending) {
-      if (events.length === KEYS_PER_MESSAGE) break;
-      this.#pending.delete(text);
-      events.push(this.#eventOf(text, key));
-    }
-    this.#unsynced = Math.max(0, this.#unsynced - events.length);
-    if (!this.#isSynced && this.#unsynced === 0) {
-      this.#isSynced = true;
-      events.push({ synced: {} });
-    }
-    if (this.#isSynced && this.#pending.size === 0) this.#sentRevision = this.#engine.revision;
-    return { revision: this.#sentRevision.toString(), events };
+  get #hasRoom(): boolean {
+    return this.#unread < UNREAD_MAX && !this.#isEnded && !this.#call.cancelled;
   }
 
-  #eventOf(text: string, key: ResourceKey): WatchEvent {
-    const entries = this.#engine.entries(text);
-    if (entries.length === 0) return { delete: renderResourceKey(key) };
-    return {
-      put: { entries: entries.map(({ resource, owners, status }) => renderEntry(resource, owners, status)) },
-    };
+  #write(message: Buffer): void {
+    this.#unread += message.length;
+    this.#call.write(message, () => {
+      this.#unread -= message.length;
+      this.pump();
+    });
+  }
+
+  #nextMessage(): Buffer {
+    let count = 0;
+    for (const slot of this.#pending) {
+      if (count === KEYS_PER_MESSAGE) break;
+      this.#pending.delete(slot);
+      this.#events.event(slot);
+      count++;
+    }
+    this.#unsynced = Math.max(0, this.#unsynced - count);
+    if (!this.#isSynced && this.#unsynced === 0) {
+      this.#isSynced = true;
+      this.#events.synced();
+    }
+    if (this.#isSynced && this.#pending.size === 0) this.#sentRevision = this.#engine.revision;
+    return this.#events.message(this.#sentRevision);
   }
 }
+
+/** Makes the messages of watches. */
+class EventWriter {
+  readonly #engine: Engine;
+  readonly #writer = new WireWriter();
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  /** Adds the key as it is now. */
+  event(slot: Slot): void {
+    const writer = this.#writer;
+    const event = writer.begin(EVENTS);
+    const entries = this.#engine.entries(slot);
+    if (entries.length === 0) writeResourceKey(writer, DELETE, slot.key);
+    else {
+      const put = writer.begin(PUT);
+      for (const entry of entries) writeEntry(writer, ENTRIES_OF_KEY, entry, undefined);
+      writer.end(put);
+    }
+    writer.end(event);
+  }
+
+  /** Adds the end of the entries as of the start. */
+  synced(): void {
+    const event = this.#writer.begin(EVENTS);
+    this.#writer.end(this.#writer.begin(SYNCED));
+    this.#writer.end(event);
+  }
+
+  /** The message of all that was added since the last one. */
+  message(revision: bigint): Buffer {
+    if (revision !== 0n) this.#writer.uint64(REVISION, ...wordsOf(revision));
+    return this.#writer.take();
+  }
+}
+
+// Tags of WatchResponse, its events and EntriesOfKey.
+const REVISION = varintTag(1);
+const EVENTS = lengthTag(2);
+const PUT = lengthTag(1);
+const DELETE = lengthTag(2);
+const SYNCED = lengthTag(3);
+const ENTRIES_OF_KEY = lengthTag(1);

@@ -65,7 +65,7 @@ async function apply(session: Session, options: ApplyOptions): Promise<number> {
     }
     return EXIT_OK;
   }
-  const response = await applyFile(session, file, request);
+  const response = await applyFile(session, file, request, isDocumentFormat(output) ? 'all' : 'notable');
   if (isDocumentFormat(output)) {
     await terminal.write(renderDocument(applyDocument(response), output));
   } else {

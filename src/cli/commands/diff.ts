@@ -70,7 +70,7 @@ async function planReplace(session: Session, file: ResourceFile): Promise<Plan> 
 }
 
 async function planApply(session: Session, file: ResourceFile): Promise<Plan> {
-  const response = await applyFile(session, file, DRY_RUN);
+  const response = await applyFile(session, file, DRY_RUN, 'all');
   const wanted = file.resources.map(canonical);
   const held = await readHeld(session, new Set(wanted.map(({ key }) => key)));
   const differences: Difference[] = [];

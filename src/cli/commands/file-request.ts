@@ -18,6 +18,9 @@ export interface FileRequestOptions {
   readonly expectedRevision: string | undefined;
 }
 
+/** Which results of an Apply are asked for. */
+export type ResultsWanted = 'all' | 'notable';
+
 /** Resources in one message of a Replace; with the largest ones it stays far below the limit of a message. */
 const RESOURCES_PER_MESSAGE = 1_000;
 
@@ -31,6 +34,7 @@ export function applyFile(
   session: Session,
   file: ResourceFile,
   options: FileRequestOptions,
+  results: ResultsWanted,
 ): Promise<ApplyResponse__Output> {
   const { agent } = session;
   if (file.resources.length > CHANGES_PER_APPLY_MAX) {
@@ -45,6 +49,7 @@ export function applyFile(
   const request = {
     ...header(session, options),
     changes: file.resources.map((resource, index) => ({ id: index + 1, put: resource })),
+    results: results === 'notable' ? ('RESULT_VIEW_NOTABLE' as const) : ('RESULT_VIEW_ALL' as const),
   };
   return inWordsOfFile(
     file,

@@ -86,13 +86,18 @@ export class Reader {
     return undefined;
   }
 
+  /** The items of a list; none where it is missing. */
+  list(section: Section, key: string): readonly unknown[] {
+    const value = section.values[key] ?? [];
+    if (Array.isArray(value)) return value;
+    this.refuse([...section.path, key], 'must be a list');
+    return [];
+  }
+
   /** The items of a list with their paths; none where it is missing. */
   items(section: Section, key: string): { readonly value: unknown; readonly path: Path }[] {
-    const value = section.values[key] ?? [];
     const path = [...section.path, key];
-    if (Array.isArray(value)) return value.map((item: unknown, index) => ({ value: item, path: [...path, index] }));
-    this.refuse(path, 'must be a list');
-    return [];
+    return this.list(section, key).map((value, index) => ({ value, path: [...path, index] }));
   }
 
   /** The texts of a list; none where it is missing. */

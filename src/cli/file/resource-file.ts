@@ -5,6 +5,7 @@ import type { MrouteKey__Output } from '../../api/generated/mcroute/v1/MrouteKey
 import type { Oif__Output } from '../../api/generated/mcroute/v1/Oif.js';
 import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.js';
 import { PLAIN_INTERFACE } from '../../model/interface.js';
+import { plainRoute } from './plain-route.js';
 import { Reader, type Section } from './reader.js';
 import { type Path, type SourceText, parseSourceText, pathText } from './source-text.js';
 
@@ -48,41 +49,53 @@ or, with the words of the API:
 export function parseResourceFile(text: string, name: string): ResourceFile {
   const source = parseSourceText(text, name);
   const reader = new Reader(source);
-  const found: Located[] = [];
+  const found = new Found();
   if (source.value === null || source.value === undefined) {
     reader.refuse([], 'the file is empty; write `routes: []` if it is to hold nothing');
   } else {
     const top = reader.section(source.value, [], ['routes', 'joins', 'interfaces', 'resources']);
-    if (top !== undefined) found.push(...readTop(reader, top));
+    if (top !== undefined) readTop(reader, top, found);
   }
   reader.throwIfAny();
-  return {
-    resources: found.map(({ resource }) => resource),
-    nameField: (field) => nameField(field, source, found),
-  };
+  return { resources: found.resources, nameField: (field) => nameField(field, source, found) };
 }
 
-/** A resource and where the file has it. */
-interface Located {
-  readonly resource: Resource__Output;
+/** Where the file has a resource. */
+interface Place {
   readonly path: Path;
   /** Whether it is written in the words of the API. */
   readonly isWire: boolean;
 }
 
-function readTop(reader: Reader, top: Section): Located[] {
-  const found: Located[] = [];
+/** The resources of a file, which has a list of each kind. There may be a million, so that places are worked out when asked. */
+class Found {
+  readonly resources: Resource__Output[] = [];
+  readonly #lists: { readonly key: string; readonly isWire: boolean; readonly first: number }[] = [];
+
+  /** What is added from now on is of this list, from its first item on and without a gap, or else the file is refused. */
+  beginList(key: string, isWire: boolean): void {
+    this.#lists.push({ key, isWire, first: this.resources.length });
+  }
+
+  placeOf(index: number): Place | undefined {
+    const list = this.#lists.findLast(({ first }) => first <= index);
+    if (list === undefined || index >= this.resources.length) return undefined;
+    return { path: [list.key, index - list.first], isWire: list.isWire };
+  }
+}
+
+function readTop(reader: Reader, top: Section, found: Found): void {
   const read = (key: string, isWire: boolean, parse: (value: unknown, path: Path) => Resource__Output | undefined) => {
-    for (const { value, path } of reader.items(top, key)) {
-      const resource = parse(value, path);
-      if (resource !== undefined) found.push({ resource, path, isWire });
+    found.beginList(key, isWire);
+    for (const [index, value] of reader.list(top, key).entries()) {
+      const resource = (key === 'routes' ? plainRoute(value) : undefined) ?? parse(value, [key, index]);
+      if (resource !== undefined) found.resources.push(resource);
     }
   };
   read('interfaces', false, (value, path) => readInterface(reader, value, path));
   read('routes', false, (value, path) => readRoute(reader, value, path));
   read('joins', false, (value, path) => readJoin(reader, value, path));
   read('resources', true, (value, path) => readResource(reader, value, path));
-  return found;
 }
 
 function readRoute(reader: Reader, value: unknown, path: Path): Resource__Output | undefined {
@@ -202,13 +215,13 @@ function readMembershipKey(reader: Reader, section: Section): MembershipKey__Out
   };
 }
 
-function nameField(field: string, source: SourceText, found: readonly Located[]): string {
+function nameField(field: string, source: SourceText, found: Found): string {
   const [, index, rest = ''] = /^(?:changes|resources)\[(\d+)\](?:\.put)?(?:\.(.+))?$/.exec(field) ?? [];
-  const located = index === undefined ? undefined : found[Number(index)];
-  if (located === undefined) return field;
+  const place = index === undefined ? undefined : found.placeOf(Number(index));
+  if (place === undefined) return field;
   const steps = [...rest.matchAll(/[^.[\]]+/g)].map(([step]) => (/^\d+$/.test(step) ? Number(step) : step));
   // The shorter shape has neither the kind nor `key`.
-  const inner = located.isWire ? steps : steps.slice(1).filter((step, i) => !(i === 0 && step === 'key'));
-  const path = [...located.path, ...inner];
+  const inner = place.isWire ? steps : steps.slice(1).filter((step, i) => !(i === 0 && step === 'key'));
+  const path = [...place.path, ...inner];
   return `${source.locate(path)}: ${pathText(path)}`;
 }

@@ -34,6 +34,8 @@ export interface ListView<Row> {
   /** Lines below a row, for what few rows have and no column would hold. */
   readonly details?: (row: Row) => readonly string[];
   readonly document: (row: Row) => Document;
+  /** What `JSON.stringify` makes of the document, where that is to be had for less. */
+  readonly json?: (row: Row) => string;
 }
 
 /** Rows that came together. */
@@ -52,9 +54,9 @@ export function renderList<Row>(
 ): AsyncGenerator<string> {
   switch (format) {
     case 'table':
-      return renderTable(view, view.columns, rowsOf(pages), hasColour);
+      return renderTable(view, view.columns, pages, hasColour);
     case 'wide':
-      return renderTable(view, [...view.columns, ...view.wideColumns], rowsOf(pages), hasColour);
+      return renderTable(view, [...view.columns, ...view.wideColumns], pages, hasColour);
     case 'json':
       return renderJson(view, pages);
     case 'yaml':
@@ -77,10 +79,6 @@ const MEASURED_ROWS = 1_000;
 
 const COLUMN_GAP = '  ';
 
-async function* rowsOf<Row>(pages: AsyncIterable<Page<Row>>): AsyncGenerator<Row> {
-  for await (const page of pages) yield* page.rows;
-}
-
 /** A row as text: its cells, and the lines below it. */
 interface Line {
   readonly cells: readonly string[];
@@ -90,32 +88,34 @@ interface Line {
 async function* renderTable<Row>(
   view: ListView<Row>,
   columns: readonly Column<Row>[],
-  rows: AsyncIterable<Row>,
+  pages: AsyncIterable<Page<Row>>,
   hasColour: boolean,
 ): AsyncGenerator<string> {
   let widths: number[] | undefined;
   let measured: Line[] = [];
   const titles = columns.map(({ title }) => title);
-  const begin = function* (): Generator<string> {
-    widths = columns.map((_, index) =>
+  const begin = (): string => {
+    const found = columns.map((_, index) =>
       Math.max(...[titles, ...measured.map(({ cells }) => cells)].map((cells) => textWidth(cells[index] ?? ''))),
     );
-    yield joinCells(columns, titles, widths, false);
-    for (const line of measured) yield lineText(columns, line, widths, hasColour);
+    widths = found;
+    const lines = measured.map((line) => lineText(columns, line, found, hasColour));
     measured = [];
+    return joinCells(columns, titles, found, false) + lines.join('');
   };
-  for await (const row of rows) {
-    const line = {
-      cells: columns.map(({ cell }) => printable(cell(row)) || '-'),
-      details: view.details?.(row).map(printable) ?? [],
-    };
-    if (widths !== undefined) {
-      yield lineText(columns, line, widths, hasColour);
-    } else if (measured.push(line) === MEASURED_ROWS) {
-      yield* begin();
+  for await (const { rows } of pages) {
+    let text = '';
+    for (const row of rows) {
+      const line = {
+        cells: columns.map(({ cell }) => printable(cell(row)) || '-'),
+        details: view.details?.(row).map(printable) ?? [],
+      };
+      if (widths !== undefined) text += lineText(columns, line, widths, hasColour);
+      else if (measured.push(line) === MEASURED_ROWS) text += begin();
     }
+    if (text !== '') yield text;
   }
-  if (widths === undefined) yield* begin();
+  if (widths === undefined) yield begin();
 }
 
 function lineText<Row>(
@@ -145,20 +145,25 @@ function joinCells<Row>(
 
 /** Characters, not UTF-16 units, so that names of any script line up. */
 function textWidth(text: string): number {
-  return Array.from(text).length;
+  return SURROGATE.test(text) ? Array.from(text).length : text.length;
 }
+
+/** A half of a character that UTF-16 has in two units. */
+const SURROGATE = /[\ud800-\udfff]/;
 
 /** One document, one row a line. */
 async function* renderJson<Row>(view: ListView<Row>, pages: AsyncIterable<Page<Row>>): AsyncGenerator<string> {
+  const jsonOf = view.json ?? ((row: Row) => JSON.stringify(view.document(row)));
   let hasHead = false;
   let separator = '\n';
   for await (const { revision, rows } of pages) {
-    if (!hasHead) yield jsonHead(view.name, revision);
+    let text = hasHead ? '' : jsonHead(view.name, revision);
     hasHead = true;
     for (const row of rows) {
-      yield `${separator}${JSON.stringify(view.document(row))}`;
+      text += separator + jsonOf(row);
       separator = ',\n';
     }
+    yield text;
   }
   if (!hasHead) yield jsonHead(view.name, undefined);
   yield separator === '\n' ? ']}\n' : '\n]}\n';

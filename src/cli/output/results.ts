@@ -42,9 +42,11 @@ export function replaceDocument(response: ReplaceResponse__Output): Document {
   };
 }
 
-/** Counts the effects of an Apply. */
+/** The effects of an Apply; of an agent that does not count them, as it always sends all results, they are counted here. */
 export function countEffects(response: ApplyResponse__Output): EffectCounts {
-  const counts = { added: 0, changed: 0, removed: 0, unchanged: 0 };
+  const { added, changed, removed, unchanged } = response;
+  const counts = { added, changed, removed, unchanged };
+  if (added + changed + removed + unchanged > 0) return counts;
   for (const { effect } of response.results) {
     if (effect !== 'EFFECT_UNSPECIFIED') counts[EFFECT_OF[effect]]++;
   }

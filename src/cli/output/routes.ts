@@ -2,6 +2,7 @@
 import type { Entry__Output } from '../../api/generated/mcroute/v1/Entry.js';
 import type { Mroute__Output } from '../../api/generated/mcroute/v1/Mroute.js';
 import { entryDocument } from './document.js';
+import { entryJson } from './entry-json.js';
 import type { Column, ListView } from './list.js';
 import { enumWord, flowText, oifsText, paintState, stateText, warningsText } from './text.js';
 
@@ -28,6 +29,7 @@ export const routesView: ListView<Entry__Output> = {
     { title: 'WARNINGS', cell: ({ warnings }) => warningsText(warnings) },
   ],
   document: entryDocument,
+  json: entryJson,
 };
 
 function mrouteOf(entry: Entry__Output): Mroute__Output | undefined {

@@ -18,16 +18,16 @@ import { Held } from './held.js';
 /** The daemon at the socket. */
 export type Daemon = Channel<RoutingServiceClient>;
 
-/** Commands of one Apply; a route with eight oifs has some 200 bytes. */
-export const COMMANDS_PER_APPLY = 10_000;
-
 /**
- * Applies commands in order, at most COMMANDS_PER_APPLY; tells what is wrong with each, in lines, and none for those
+ * Applies commands of an owner in order, some thousands at most; tells what is wrong with each, in lines, and none for those
  * that the kernel has. A command that fails does not keep the others from being done.
  */
-export async function applyCommands(daemon: Daemon, commands: readonly ChangeCommand[]): Promise<string[][]> {
-  const present = await readPresent(daemon, commands);
-  const { owner } = present.held;
+export async function applyCommands(
+  daemon: Daemon,
+  owner: string,
+  commands: readonly ChangeCommand[],
+): Promise<string[][]> {
+  const present = await readPresent(daemon, owner, commands);
   const plans = planCommands(commands, present);
   try {
     return await applyPlans(daemon, owner, plans);
@@ -58,13 +58,14 @@ async function applyAlone(daemon: Daemon, owner: string, plan: Plan): Promise<st
 }
 
 async function applyPlans(daemon: Daemon, owner: string, plans: readonly Plan[]): Promise<string[][]> {
-  const changes: Change[] = plans.flatMap((plan, id) =>
-    plan.kind === 'changes' ? plan.changes.map((change): Change => ({ ...change, id })) : [],
-  );
+  const changes: Change[] = [];
+  for (const [id, plan] of plans.entries()) {
+    if (plan.kind === 'changes') for (const change of plan.changes) changes.push({ id, ...change });
+  }
   const failures = plans.map((plan) => (plan.kind === 'refused' ? [plan.text] : []));
   if (changes.length === 0) return failures;
   const { results } = await daemon.ask<ApplyResponse__Output>((client, options, callback) =>
-    client.apply({ owner, changes }, options, callback),
+    client.apply({ owner, changes, results: 'RESULT_VIEW_NOTABLE' }, options, callback),
   );
   for (const { id, entry } of results) {
     if (entry?.state === 'STATE_FAILED') failures[Number(id)]?.push(failureText(entry.error));
@@ -76,16 +77,16 @@ function failureText(error: Parameters<typeof fromStatusMessage>[0] | null): str
   return error === null ? 'the kernel has refused it' : fromStatusMessage(error).message;
 }
 
-/** Whose resources commands change; an agent that does not say it is of an earlier version. */
-async function readOwner(daemon: Daemon): Promise<string> {
+/** Whose resources the commands change; an agent that does not say it is of an earlier version. */
+export async function readOwner(daemon: Daemon): Promise<string> {
   const { commandOwner } = await daemon.ask<GetCapabilitiesResponse__Output>((client, options, callback) =>
     client.getCapabilities({}, options, callback),
   );
   return commandOwner === '' ? COMMAND_OWNER : commandOwner;
 }
 
-async function readPresent(daemon: Daemon, commands: readonly ChangeCommand[]): Promise<Present> {
-  const held = new Held(await readOwner(daemon));
+async function readPresent(daemon: Daemon, owner: string, commands: readonly ChangeCommand[]): Promise<Present> {
+  const held = new Held(owner);
   if (commands.every(isBlind)) return { held, interfaces: [] };
   const [only] = commands;
   const group = commands.length === 1 && only !== undefined ? formatPrefix(only.flow.group) : '';

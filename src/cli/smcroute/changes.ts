@@ -23,12 +23,13 @@ export function isBlind({ kind }: ChangeCommand): boolean {
   return kind === 'add';
 }
 
-/** Plans commands that follow each other; what they make is noted as held. */
+/** Plans commands that follow each other; what they make is noted as held for those that depend on it. */
 export function planCommands(commands: readonly ChangeCommand[], present: Present): Plan[] {
+  const isNoted = !commands.every(isBlind);
   return commands.map((command) => {
     switch (command.kind) {
       case 'add':
-        return planAdd(command.flow, command.oifs, present.held);
+        return planAdd(command.flow, command.oifs, isNoted ? present.held : undefined);
       case 'remove':
         return command.oifs.length === 0
           ? planRemove(command.flow, present.held)
@@ -40,9 +41,9 @@ export function planCommands(commands: readonly ChangeCommand[], present: Presen
   });
 }
 
-function planAdd(flow: Flow, names: readonly string[], held: Held): Plan {
+function planAdd(flow: Flow, names: readonly string[], held: Held | undefined): Plan {
   const key = mrouteKey(flow);
-  held.setOwn(key, [...(held.own(key) ?? []), ...names]);
+  held?.setOwn(key, [...(held.own(key) ?? []), ...names]);
   return changes({ addOifs: { key, oifs: names.map(oif), except: [], deny: false, label: '' } });
 }
 

@@ -103,8 +103,10 @@ const ALIASES = new Map<string, CommandName>([
 /** Least words after the command; of `add` one is an oif or, without any, the source. */
 const WORDS_MIN: Partial<Record<CommandName, number>> = { add: 3, remove: 2, join: 2, leave: 2 };
 
+const WORDS: readonly string[] = [...COMMANDS, ...ALIASES.keys()];
+
 function commandOf(word: string): CommandName {
-  const meaning = findName(word, [...COMMANDS, ...ALIASES.keys()]);
+  const meaning = findName(word, WORDS);
   switch (meaning.kind) {
     case 'found':
       return nameOf(meaning.name);

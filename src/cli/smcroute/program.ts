@@ -8,11 +8,12 @@ import { checkSocketPath } from '../connect.js';
 import { EXIT_FAILURE, EXIT_OK } from '../errors.js';
 import type { Surroundings } from '../program-session.js';
 import { type Terminal, openTerminal } from '../terminal.js';
-import { COMMANDS_PER_APPLY, type Daemon, applyCommands } from './apply.js';
+import { type Daemon, applyCommands, readOwner } from './apply.js';
+import { Batch } from './batch.js';
 import { type ChangeCommand, type Command, isChange, parseCommand } from './command.js';
 import { CommandError, errorLines, isDaemonLost, unreachable } from './errors.js';
 import { topicText, usageText, versionText } from './help.js';
-import { lineBlocks } from './lines.js';
+import { type LineBlock, lineBlocks } from './lines.js';
 import { type Options, parseOptions } from './options.js';
 import { type ShowOptions, showText } from './show.js';
 import { PLAIN_WIDTH } from './tables.js';
@@ -97,7 +98,9 @@ class Control {
 
   /** Runs a command; false if it has failed. */
   async run(command: Command): Promise<boolean> {
-    if (isChange(command)) return this.#change([command]);
+    if (isChange(command)) {
+      return this.#tellFailures(await applyCommands(this.#daemon, await readOwner(this.#daemon), [command]));
+    }
     await this.#terminal.write(await this.#answer(command));
     return true;
   }
@@ -106,38 +109,35 @@ class Control {
    * Runs the command of each line, whether those before it have failed or not; false if one has. Ends early, with an
    * error, when the daemon does.
    */
-  async runBatch(blocks: AsyncIterable<readonly string[]>): Promise<boolean> {
+  async runBatch(blocks: AsyncIterable<LineBlock>): Promise<boolean> {
     let hasSucceeded = true;
-    const attempt = async (work: () => Promise<boolean>) => {
+    const attempt = async (work: () => boolean | Promise<boolean>) => {
       const isDone = await this.#attempt(work);
       hasSucceeded &&= isDone;
     };
-    const changes: ChangeCommand[] = [];
-    const finishChanges = async () => {
-      for (const commands of partsOf(changes.splice(0))) await attempt(() => this.#change(commands));
-    };
-    for await (const lines of blocks) {
+    const batch = new Batch(this.#daemon, (outcome) => attempt(() => this.#tellFailures(outcome())));
+    for await (const { lines, isBeforePause } of blocks) {
       for (const line of lines) {
         const command = readLine(line);
         if (command === undefined) continue;
         if (!(command instanceof CommandError) && isChange(command)) {
-          changes.push(command);
+          await batch.add(command);
           continue;
         }
         // What is told and shown stands in the order of the lines.
-        await finishChanges();
+        await batch.finish();
         await attempt(() => {
           if (command instanceof CommandError) throw command;
           return this.run(command);
         });
       }
-      await finishChanges();
+      if (isBeforePause) await batch.finish();
     }
     return hasSucceeded;
   }
 
   /** Tells what keeps one command from being done; the daemon's absence keeps all from it, and is thrown. */
-  async #attempt(work: () => Promise<boolean>): Promise<boolean> {
+  async #attempt(work: () => boolean | Promise<boolean>): Promise<boolean> {
     try {
       return await work();
     } catch (error) {
@@ -147,8 +147,8 @@ class Control {
     }
   }
 
-  async #change(commands: readonly ChangeCommand[]): Promise<boolean> {
-    const failures = await applyCommands(this.#daemon, commands);
+  /** False if there are some. */
+  #tellFailures(failures: readonly (readonly string[])[]): boolean {
     const lines = failures.flat();
     for (const line of lines) this.#terminal.note(`smcroutectl: ${line}`);
     return lines.length === 0;
@@ -180,11 +180,18 @@ class Control {
   }
 }
 
+/** The words of a line, up to one that begins a comment. */
+function wordsOf(line: string): string[] {
+  const text = line.trim();
+  if (text === '') return [];
+  const words = text.split(/\s+/);
+  const comment = text.includes('#') ? words.findIndex((word) => word.startsWith('#')) : -1;
+  return comment === -1 ? words : words.slice(0, comment);
+}
+
 /** The command of a line, or why there is none; undefined for an empty line and for a comment. */
 function readLine(line: string): Command | CommandError | undefined {
-  const words = line.split(/\s+/).filter((word) => word !== '');
-  const comment = words.findIndex((word) => word.startsWith('#'));
-  const command = comment === -1 ? words : words.slice(0, comment);
+  const command = wordsOf(line);
   if (command.length === 0) return undefined;
   try {
     return parseCommand(command);
@@ -192,14 +199,6 @@ function readLine(line: string): Command | CommandError | undefined {
     if (error instanceof CommandError) return error;
     throw error;
   }
-}
-
-/** Commands in parts that one call takes. */
-function partsOf(commands: readonly ChangeCommand[]): (readonly ChangeCommand[])[] {
-  const count = Math.ceil(commands.length / COMMANDS_PER_APPLY);
-  return Array.from({ length: count }, (_unused, part) =>
-    commands.slice(part * COMMANDS_PER_APPLY, (part + 1) * COMMANDS_PER_APPLY),
-  );
 }
 
 async function tell(terminal: Terminal, error: unknown): Promise<void> {
