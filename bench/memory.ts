@@ -1,5 +1,6 @@
-// What agents take: each further one, idle and after load, and each route.
+// What agents take: each further one, idle and after load, and each route; at rest, and right after the load.
 import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startAgent } from '../test/support/agent.js';
 import type { Namespace } from '../test/support/namespaces.js';
 import { routerTopology } from '../test/support/topology.js';
@@ -15,6 +16,8 @@ const ROUTES = 10_000;
 /** Routes of the larger table by which those of one are told. */
 const MANY_TIMES = 10;
 const COUNTS = [1, 2, 8];
+/** Agents collect garbage when they have been idle for some seconds, and V8 does so once more 8 s later. */
+const REST_MS = 20_000;
 const FIRST_TABLE = 360;
 const IDLE_BAR_MB = 12;
 const LOADED_BAR_MB = 25;
@@ -29,17 +32,20 @@ export async function memory({ rounds = 1, count = ROUTES, tell }: SectionOption
   const all = {
     idle: sums(),
     loaded: sums(),
+    loadedAtOnce: sums(),
     node: sums(),
     peer: sums(),
     route: [] as number[],
   };
   for (let round = 0; round < rounds; round++) {
     tell(`memory: round ${round + 1} of ${rounds}`);
-    await measure((index) => openAgent(router, index, 0), all.idle);
-    await measure((index) => openAgent(router, index, count), all.loaded);
+    await measure((index) => openAgent(router, index, 0), all.idle, REST_MS);
+    await measure((index) => openAgent(router, index, count), all.loadedAtOnce);
+    await measure((index) => openAgent(router, index, count), all.loaded, REST_MS);
     await measure(openNode, all.node);
     if (peerVersion() !== undefined) await measure((index) => openPeer(router, index), all.peer);
     const many = await openAgent(router, 0, count * MANY_TIMES);
+    await sleep(REST_MS);
     const one = median(all.loaded.get(1) ?? []);
     all.route.push(((pss(many.pid) - one) * 1e6) / (count * (MANY_TIMES - 1)));
     await many.close();
@@ -81,6 +87,11 @@ export async function memory({ rounds = 1, count = ROUTES, tell }: SectionOption
         bar: { atMost: LOADED_BAR_MB },
       }),
       compare({
+        what: `the same right after the load, with its garbage`,
+        unit: 'MB',
+        mcroute: further(all.loadedAtOnce),
+      }),
+      compare({
         what: `a route, from ${count} to ${count * MANY_TIMES} of them`,
         unit: 'bytes',
         mcroute: all.route,
@@ -110,13 +121,16 @@ interface Measured {
   readonly close: () => Promise<void>;
 }
 
-/** Opens one after the other and looks at all of them at each count. */
-async function measure(open: (index: number) => Promise<Measured>, into: Sums): Promise<void> {
+/** Opens one after the other and looks at all of them at each count, after a rest. */
+async function measure(open: (index: number) => Promise<Measured>, into: Sums, restMs = 0): Promise<void> {
   const opened: Measured[] = [];
   try {
     for (let index = 0; index < Math.max(...COUNTS); index++) {
       opened.push(await open(index));
-      into.get(opened.length)?.push(opened.reduce((sum, { pid }) => sum + pss(pid), 0));
+      const sums = into.get(opened.length);
+      if (sums === undefined) continue;
+      await sleep(restMs);
+      sums.push(opened.reduce((sum, { pid }) => sum + pss(pid), 0));
     }
   } finally {
     await Promise.all(opened.map(({ close }) => close()));

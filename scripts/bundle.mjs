@@ -5,6 +5,7 @@ import { readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import protobuf from 'protobufjs';
+import { lateRequires } from './late-requires.mjs';
 import { PROGRAMS, ROOT, learningWords } from './programs.mjs';
 
 const TARGET = join(ROOT, 'dist/programs');
@@ -42,7 +43,7 @@ await build({
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',
-  plugins: [{ name: 'descriptors', setup: bundleDescriptors }],
+  plugins: [lateRequires, { name: 'descriptors', setup: bundleDescriptors }],
 });
 rmSync(TARGET, { recursive: true, force: true });
 renameSync(FRESH, TARGET);

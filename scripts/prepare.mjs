@@ -27,7 +27,7 @@ function isInstalled() {
   return existsSync(installed) && statSync(installed).mtimeMs >= statSync(join(ROOT, 'package-lock.json')).mtimeMs;
 }
 
-const BUNDLERS = ['bundle', 'programs', 'rehearse'].map((name) => `scripts/${name}.mjs`);
+const BUNDLERS = ['bundle', 'late-requires', 'programs', 'rehearse'].map((name) => `scripts/${name}.mjs`);
 
 /** tsc and the bundles, unless their inputs are those of the last time: even when it has nothing to do tsc takes seconds. */
 async function compile() {

@@ -8,6 +8,7 @@
 #include "descriptors.h"
 #include "errno_error.h"
 #include "membership_socket.h"
+#include "memory.h"
 #include "mroute_socket.h"
 #include "netlink_socket.h"
 #include "notify_receiver.h"
@@ -111,6 +112,8 @@ Napi::Object defineExports(Napi::Env env, Napi::Object exports) {
   add("detachStandardStreams", static_cast<void (*)(const Napi::CallbackInfo&)>(detachStandardStreams));
   add("setCloseOnExec", setDescriptorCloseOnExec);
   add("interfaceIndex", interfaceIndex);
+  add("mapText", mapText);
+  add("trimHeap", trimHeap);
   return exports;
 }
 

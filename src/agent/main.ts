@@ -10,7 +10,7 @@ import { openNotifier } from '../runtime/notify.js';
 import { agentSocketPath, stateDirectory } from '../runtime/paths.js';
 import { tellLastErrorInSource } from '../runtime/stack.js';
 import { readVersion } from '../runtime/tree.js';
-import { checkConfigurationFile, readConfigurationFile } from './configuration-file.js';
+import { checkConfigurationFile, configurationFileReader } from './configuration-file.js';
 import { FileWishes } from './file-wishes.js';
 import { mrtSockets, otherSockets } from './kernel/sockets.js';
 import { runAgent } from './run-agent.js';
@@ -109,7 +109,7 @@ async function main(options: Arguments, table: number): Promise<void> {
       handedOver: otherSockets(handedOver),
       stateDirectory: states === undefined ? undefined : join(states, String(table)),
       notifier,
-      file: options.file === undefined ? undefined : new FileWishes(options.file, readConfigurationFile),
+      file: options.file === undefined ? undefined : new FileWishes(options.file, configurationFileReader()),
       socket: options.socket ?? agentSocketPath(process.env, table),
       hook: options.hook,
       wantsRealtime: options.realtime,

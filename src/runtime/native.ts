@@ -48,6 +48,13 @@ export interface RuntimeAddon {
   lockFile(path: string): number | undefined;
   /** Puts /dev/null in the place of stdin, stdout and stderr. */
   detachStandardStreams(): void;
+  /**
+   * A file of Latin-1 characters, not copied: both are pages of the kernel's cache, which all processes share. The file may
+   * be unlinked or replaced, but not written to. An empty one cannot be mapped (EINVAL). Asked for by src/start.
+   */
+  mapText(path: string): { readonly text: string; readonly bytes: Uint8Array };
+  /** Gives memory of malloc that nothing uses back to the kernel. */
+  trimHeap(): void;
   /** Closes a descriptor that was received or made here. */
   closeDescriptor(fd: number): void;
 }

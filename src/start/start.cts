@@ -27,6 +27,23 @@
     smcrouted: 'agent/smcrouted/main.js',
   };
 
+  /**
+   * Those that run for long. They load the addon in any case, and their bundles and compiled code are in no memory of their
+   * own: only in the kernel's cache of files, which all of them share.
+   */
+  const SHARING = new Set(['mcroute-agent', 'mcroute-supervisor', 'smcrouted']);
+
+  /** The part of the addon that is needed here (src/runtime/native.ts). */
+  interface Addon {
+    mapText(path: string): Content;
+  }
+
+  /** A file as bytes and as characters, one for each byte. */
+  interface Content {
+    readonly bytes: Uint8Array;
+    readonly text: string;
+  }
+
   /** Bytes before the compiled code: CRC-32 of the bundle, CRC-32 of the code. */
   const HEADER = 8;
 
@@ -59,7 +76,7 @@
   }
 
   function runBundle(): void {
-    const source = readFileSync(bundle);
+    const source = readContent(bundle);
     const script = toScript(source, readCode(source));
     if (isLearning)
       process.on('exit', () => {
@@ -71,40 +88,61 @@
     run(module.exports, createRequire(bundle), module, bundle, path.dirname(bundle));
   }
 
+  /** @throws Error if the file cannot be read. */
+  function readContent(file: string): Content {
+    if (SHARING.has(program)) {
+      try {
+        // A sanitizer's addon is in MCROUTE_ADDON.
+        const addon = process.env['MCROUTE_ADDON'] ?? path.join(DIST, '../native/build/Release/kernel.node');
+        return (createRequire(__filename)(addon) as Addon).mapText(file);
+      } catch {
+        // The program says what is wrong with the addon.
+      }
+    }
+    const bytes = readFileSync(file);
+    return {
+      bytes,
+      get text() {
+        return bytes.toString('latin1');
+      },
+    };
+  }
+
   /** A bundle is a function, and ASCII, so that a byte is a character. */
-  function toScript(source: Buffer, cachedData?: Buffer): InstanceType<typeof Script> {
+  function toScript({ text }: Content, cachedData?: Uint8Array): InstanceType<typeof Script> {
     // Compiled code has the name inside, and may have been compiled in another folder.
     const filename = path.basename(bundle);
-    return new Script(source.toString('latin1'), { filename, ...(cachedData !== undefined && { cachedData }) });
+    return new Script(text, { filename, ...(cachedData !== undefined && { cachedData }) });
   }
 
   /** What V8 compiled of this very bundle; undefined if there is none. V8 sees to its own version and flags, and to nothing else. */
-  function readCode(source: Buffer): Buffer | undefined {
-    let content: Buffer;
+  function readCode(source: Content): Uint8Array | undefined {
+    let content: Uint8Array;
     try {
-      content = readFileSync(codeFile);
+      content = readContent(codeFile).bytes;
     } catch {
       return undefined;
     }
     if (content.length < HEADER) return undefined;
+    const header = new DataView(content.buffer, content.byteOffset, HEADER);
     const code = content.subarray(HEADER);
-    const isOurs = content.readUInt32LE(0) === crc32(source) && content.readUInt32LE(4) === crc32(code);
+    const isOurs = header.getUint32(0, true) === crc32(source.bytes) && header.getUint32(4, true) === crc32(code);
     return isOurs ? code : undefined;
   }
 
   /** What a start would run. */
   function look(): string {
-    const source = readFileSync(bundle);
+    const source = readContent(bundle);
     const code = readCode(source);
     if (code === undefined) return 'bundle';
     return toScript(source, code).cachedDataRejected === true ? 'bundle, V8 refuses its code' : 'bundle with its code';
   }
 
   /** What V8 compiled beforehand, and since. Functions that no run needed are not among it: they would take memory only. */
-  function writeCode(script: InstanceType<typeof Script>, source: Buffer): void {
+  function writeCode(script: InstanceType<typeof Script>, { bytes }: Content): void {
     const code = script.createCachedData();
     const header = Buffer.alloc(HEADER);
-    header.writeUInt32LE(crc32(source), 0);
+    header.writeUInt32LE(crc32(bytes), 0);
     header.writeUInt32LE(crc32(code), 4);
     const fresh = `${codeFile}.${process.pid}`;
     writeFileSync(fresh, Buffer.concat([header, code]));

@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
   runtime: {
     parts: [],
     packages: ['pino'],
-    node: ['node:fs', 'node:module', 'node:path', 'node:net', 'node:util'],
+    node: ['node:fs', 'node:module', 'node:path', 'node:perf_hooks', 'node:net', 'node:util', 'node:v8', 'node:vm'],
   },
   api: { parts: ['model', 'runtime/tree.ts'], packages: ['@grpc/grpc-js'] },
   'api/descriptors.ts': { parts: ['runtime/tree.ts'], packages: ['@grpc/proto-loader'] },
@@ -58,7 +58,11 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
   },
   'agent/engine.ts': { parts: ['model', 'agent/engine', 'agent/rib', 'agent/fib'], types: ['agent/kernel/port'] },
   'agent/engine': { parts: ['model', 'agent/rib', 'agent/fib'], types: ['agent/kernel/port'] },
-  agent: { parts: ['agent', 'model', 'runtime'], packages: ['commander'], node: ['node:fs', 'node:path'] },
+  agent: {
+    parts: ['agent', 'model', 'runtime'],
+    packages: ['commander'],
+    node: ['node:crypto', 'node:fs', 'node:path'],
+  },
   supervisor: {
     parts: ['model', 'api', 'runtime'],
     packages: ['@grpc/grpc-js', 'commander', 'yaml'],

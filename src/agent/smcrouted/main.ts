@@ -15,7 +15,7 @@ import { openTextLog, stderrSink } from '../../runtime/text-log.js';
 import { readVersion } from '../../runtime/tree.js';
 import { DISK } from '../config/disk.js';
 import { loadConfiguration } from '../config/load.js';
-import { readConfigurationFile } from '../configuration-file.js';
+import { configurationFileReader } from '../configuration-file.js';
 import { FileWishes } from '../file-wishes.js';
 import { mrtSockets, otherSockets } from '../kernel/sockets.js';
 import { runAgent } from '../run-agent.js';
@@ -69,7 +69,7 @@ async function run(options: Options): Promise<void> {
   for (const fd of [control, keeperFd]) if (fd !== undefined) addon.setCloseOnExec(fd);
   const keeper = openKeeper(keeperFd);
   const notifier = openNotifier(process.env);
-  const file = new FileWishes(resolve(options.file), readConfigurationFile, { skipsWrongLines: true });
+  const file = new FileWishes(resolve(options.file), configurationFileReader(), { skipsWrongLines: true });
   const hook = options.hook === undefined ? undefined : resolve(options.hook);
   if (!options.isForeground) process.chdir('/');
   await runAgent(
