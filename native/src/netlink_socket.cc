@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <linux/filter.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -24,19 +25,34 @@ constexpr int kReceiveBuffer = 1024 * 1024;
 /// The kernel fills datagrams of a dump to 32 KiB at most (netlink_dump); a single answer may be longer.
 constexpr std::size_t kLongestDatagram = 64 * 1024;
 
-/// Types that a filter may name; BPF jumps are 8 bits wide.
+/// Types and tables that a filter may name; BPF jumps are 8 bits wide.
 constexpr std::uint32_t kTypesLimit = 64;
+constexpr std::uint32_t kTablesLimit = 8;
 
-/// A filter that keeps messages of these types: the socket never sees the others. BPF reads in network byte order,
-/// nlmsg_type is in the host's.
-std::vector<sock_filter> typeFilter(const std::vector<int>& types) {
+/// Where a message about a route has its first attribute, which is RTA_TABLE in those of multicast (ipmr_fill_mroute).
+constexpr std::uint32_t kFirstAttribute = NLMSG_HDRLEN + NLMSG_ALIGN(sizeof(rtmsg));
+
+/// A filter that keeps messages of these types, and if there are tables only those about them: the socket never sees
+/// the others. BPF reads in network byte order, messages are in the host's.
+std::vector<sock_filter> messageFilter(const std::vector<int>& types, const std::vector<int>& tables) {
   std::vector<sock_filter> code;
   code.push_back(BPF_STMT(BPF_LD | BPF_H | BPF_ABS, offsetof(nlmsghdr, nlmsg_type)));
   for (std::size_t at = 0; at < types.size(); ++at) {
-    const auto toKeep = static_cast<std::uint8_t>(types.size() - at);
-    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(static_cast<std::uint16_t>(types[at])), toKeep, 0));
+    const auto toRest = static_cast<std::uint8_t>(types.size() - at);
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(static_cast<std::uint16_t>(types[at])), toRest, 0));
   }
   code.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  if (!tables.empty()) {
+    const auto toKeep = static_cast<std::uint8_t>(tables.size() + 2);
+    code.push_back(BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kFirstAttribute + offsetof(nlattr, nla_type)));
+    code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTA_TABLE), 0, toKeep));
+    code.push_back(BPF_STMT(BPF_LD | BPF_W | BPF_ABS, kFirstAttribute + NLA_HDRLEN));
+    for (std::size_t at = 0; at < tables.size(); ++at) {
+      const auto toEnd = static_cast<std::uint8_t>(tables.size() - at);
+      code.push_back(BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htonl(static_cast<std::uint32_t>(tables[at])), toEnd, 0));
+    }
+    code.push_back(BPF_STMT(BPF_RET | BPF_K, 0));
+  }
   code.push_back(BPF_STMT(BPF_RET | BPF_K, UINT32_MAX));
   return code;
 }
@@ -88,7 +104,9 @@ Napi::Value NetlinkSocket::getFd(const Napi::CallbackInfo& info) { return Napi::
 Napi::Value NetlinkSocket::getPortId(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), portId_); }
 
 void NetlinkSocket::acceptTypes(const Napi::CallbackInfo& info) {
-  std::vector<sock_filter> code = typeFilter(arguments::integers(info[0], "types", kTypesLimit));
+  const auto types = arguments::integers(info[0], "types", kTypesLimit);
+  const auto tables = info[1].IsUndefined() ? std::vector<int>() : arguments::integers(info[1], "tables", kTablesLimit);
+  std::vector<sock_filter> code = messageFilter(types, tables);
   const sock_fprog program{.len = static_cast<unsigned short>(code.size()), .filter = code.data()};
   const int error = setOption(fd_.get(), SOL_SOCKET, SO_ATTACH_FILTER, program);
   checkErrno(info.Env(), error, "setsockopt(SO_ATTACH_FILTER)");

@@ -40,15 +40,19 @@ function ip(command: string): void {
 }
 
 /** News of some kinds, and a wait for one that comes. */
-function listen(kinds: readonly NewsKind[]): Disposable & {
+function listen(
+  kinds: readonly NewsKind[],
+  tables?: readonly number[],
+): Disposable & {
   wait: (what: string, accepts: (event: NetlinkEvent) => boolean) => Promise<NetlinkEvent>;
 } {
   const heard: NetlinkEvent[] = [];
   let onHeard: () => void = () => undefined;
-  const notifications: NetlinkNotifications = openNetlinkNotifications(addon, kinds, (events) => {
+  const take = (events: readonly NetlinkEvent[]) => {
     heard.push(...events);
     onHeard();
-  });
+  };
+  const notifications: NetlinkNotifications = openNetlinkNotifications(addon, kinds, take, tables);
   return {
     wait: (what, accepts) =>
       within(
@@ -197,6 +201,30 @@ for (const family of FAMILIES) {
         const netconf = netconfs.find((each) => each.ifindex === ifindex);
         assert.equal(netconf?.mcForwarding, 0);
         assert.equal(netconf.rpFilter === undefined, family === 'ipv6');
+      }
+    });
+
+    it('of the mfc entries of other tables nothing is heard, if only some tables are asked for', async () => {
+      const words = (address: Address) => Array.from({ length: 4 }, (_, index) => address.words[index] ?? 0);
+      const remove = (table: number) => {
+        const socket = addon.openMrouteSocket(native, table);
+        socket.addVif(0, 1010);
+        for (const operation of [MFC_OPERATION.put, MFC_OPERATION.delete]) {
+          const record = [operation, 0, ...words(source), ...words(group), 0, 0, 0, 0, 0, 0, 0, 0];
+          assert.deepEqual([...socket.applyMfc(Uint32Array.from(record))], [0]);
+        }
+        socket.close();
+      };
+      const isGone = (event: NetlinkEvent) => event.event === 'mfc-gone';
+      // Numbers of one byte are in the header of a message too, larger ones are not.
+      for (const [own, other] of [
+        [TABLE, TABLE + 1],
+        [70_000, 70_001],
+      ] as const) {
+        using news = listen(['mfc-gone'], [own, 69_999]);
+        for (const table of [other, own]) remove(table);
+        const first = await news.wait('an entry gone', isGone);
+        assert.equal(first.event === 'mfc-gone' && first.entry.table, own);
       }
     });
 

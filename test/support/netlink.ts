@@ -47,6 +47,7 @@ export class FakeNetlinkSocket implements NetlinkSocket {
   readonly groups: number[] = [];
   readonly incoming: Incoming[] = [];
   acceptedTypes: readonly number[] = [];
+  acceptedTables: readonly number[] | undefined;
   isClosed = false;
   /** A group that cannot be joined. */
   refusedGroup: number | undefined;
@@ -54,8 +55,9 @@ export class FakeNetlinkSocket implements NetlinkSocket {
   onRequest: (request: NetlinkMessage) => void = () => undefined;
   #onReadable: () => void = () => undefined;
 
-  acceptTypes(types: readonly number[]): void {
+  acceptTypes(types: readonly number[], tables?: readonly number[]): void {
     this.acceptedTypes = types;
+    this.acceptedTables = tables;
   }
 
   joinGroup(group: number): void {

@@ -237,12 +237,19 @@ export class LinuxKernel implements KernelPort {
 
   onEvent(handler: (event: KernelEvent) => void): void {
     this.#onEvent = handler;
-    // Deleting many entries overflows the buffer of their news, and must not make that of interfaces be lost.
-    this.#notifications = [KINDS_OF_CONFIGURATION, KINDS_OF_MFC].map((kinds) =>
-      openNetlinkNotifications(this.#addon, kinds, (events) => {
-        for (const event of events) this.#report(event, kinds === KINDS_OF_MFC ? 'mfc' : 'all');
-      }),
-    );
+    const open = (kinds: readonly NewsKind[], of: 'mfc' | 'all', tables?: readonly number[]) =>
+      openNetlinkNotifications(
+        this.#addon,
+        kinds,
+        (events) => {
+          for (const event of events) this.#report(event, of);
+        },
+        tables,
+      );
+    // Deleting many entries overflows the buffer of their news, and must not make that of interfaces be lost. Of other tables
+    // nothing comes: they may delete very many.
+    const tables = new Set(this.families.map((family) => kernelTable(this.#table, family)));
+    this.#notifications = [open(KINDS_OF_CONFIGURATION, 'all'), open(KINDS_OF_MFC, 'mfc', [...tables])];
   }
 
   close(): void {

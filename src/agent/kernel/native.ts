@@ -120,8 +120,10 @@ export interface NetlinkSocket {
   /**
    * Keeps messages of these types (nlmsg_type) only, by a filter in the kernel: others cost nothing and fill no buffer.
    * At most 64.
+   *
+   * @param tables of messages about multicast routes only those of these tables, 8 at most; undefined: of all
    */
-  acceptTypes(types: readonly number[]): void;
+  acceptTypes(types: readonly number[], tables?: readonly number[]): void;
   /** NETLINK_ADD_MEMBERSHIP. */
   joinGroup(group: number): void;
   send(message: Uint8Array): void;

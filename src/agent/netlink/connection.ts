@@ -28,16 +28,18 @@ export function openNetlinkRequests(addon: Pick<NativeAddon, 'openNetlinkSocket'
  * never missed.
  *
  * @param onEvents hears what came in one go, in order; it may close the object.
+ * @param tables of entries only the news of these tables, as the kernel knows them; undefined: of all.
  */
 export function openNetlinkNotifications(
   addon: Pick<NativeAddon, 'openNetlinkSocket'>,
   kinds: readonly NewsKind[],
   onEvents: (events: readonly NetlinkEvent[]) => void,
+  tables?: readonly number[],
 ): NetlinkNotifications {
   const socket = addon.openNetlinkSocket();
   try {
     // A group carries more than is asked for: every mfc entry that is written comes with those that go.
-    socket.acceptTypes(kinds.map(newsType));
+    socket.acceptTypes(kinds.map(newsType), tables);
     for (const group of new Set(kinds.flatMap(newsGroups))) socket.joinGroup(group);
     return new NetlinkNotifications(socket, kinds, onEvents);
   } catch (error) {
