@@ -121,6 +121,40 @@ describe('what others change', () => {
       assert.deepEqual(notes, []);
     });
 
+    it(`is told from what went with an interface, ${family}`, async () => {
+      const { engine, put, remove, kernel, send, notes } = openEngine();
+      const prefix = family === 'ipv4' ? '239.1.0.0/24' : 'ff1e::/16';
+      put('cli', `(*, ${prefix}) eth0 > eth1 eth2`, `(*, ${formatAddress(testGroup(family, 2))}) eth2 > eth1`);
+      send('eth0', 1, family);
+      await settle();
+      notes.length = 0;
+      kernel.removeLink(3);
+      engine.audit();
+      await settle();
+      assert.deepEqual(notes, []);
+      assert.deepEqual(send('eth0', 1, family), ['eth1']);
+      remove('cli', `(*, ${prefix}) eth0 >`);
+      await settle();
+      assert.deepEqual(send('eth0', 1, family), []);
+    });
+
+    it(`that is written over is deleted once nobody wants it, ${family}`, async () => {
+      const { engine, put, remove, kernel, send } = openEngine();
+      const prefix = family === 'ipv4' ? '239.1.0.0/24' : 'ff1e::/16';
+      put('cli', `(*, ${prefix}) eth0 > eth1 eth2`);
+      send('eth0', 1, family);
+      await settle();
+      kernel.loseNews(() => {
+        const oifs = [{ vif: 1, ttlThreshold: 1 }];
+        kernel.apply([{ op: 'put-mfc', source, group, iif: 0, oifs, isLearned: false }]);
+      });
+      engine.audit();
+      assert.deepEqual(send('eth0', 1, family), ['eth1', 'eth2']);
+      remove('cli', `(*, ${prefix}) eth0 >`);
+      await settle();
+      assert.deepEqual(send('eth0', 1, family), []);
+    });
+
     it(`is found by the audits of a large table one after the other, ${family}`, () => {
       const { engine, put, kernel, notes } = openEngine({ entriesPerAudit: 3 });
       const groups = [1, 2, 3, 4, 5, 6, 7].map((n) => testGroup(family, n));

@@ -114,7 +114,9 @@ export class KernelSync {
     if (!this.#isResyncDue) return;
     this.#isResyncDue = false;
     this.#changes = { names: true, any: true };
-    this.audit({ isWhole: true });
+    this.#read();
+    this.#compare(Infinity);
+    this.#fib.retryFailed();
   }
 
   /** What of the interfaces has changed since last taken. */
@@ -125,18 +127,15 @@ export class KernelSync {
   }
 
   /**
-   * Compares the kernel with what it should hold; what differs or failed is planned anew. Of a table of many entries a part
+   * Tries again what failed and compares the kernel with what it should hold; what differs is planned anew. Of a table of many entries a part
    * is looked at each time.
-   *
-   * @param isWhole all of it is looked at
    */
-  audit({ isWhole = false }: { readonly isWhole?: boolean } = {}): void {
+  audit(): void {
     this.#read();
-    for (const family of this.#kernel.families) {
-      if (this.#fib.entryCount(family) <= this.#entriesPerAudit) this.#auditMfc(family);
-      else this.#lookUpMfc(family, isWhole ? Infinity : this.#entriesPerAudit);
-    }
     this.#fib.retryFailed();
+    // An interface that has gone took its vif with it, and the entries know.
+    this.run();
+    this.#compare(this.#entriesPerAudit);
   }
 
   /** Marks all learned entries for deletion. Returns how many there are. */
@@ -188,6 +187,14 @@ export class KernelSync {
   clear(): void {
     this.#kernel.apply(this.#fib.removal());
     this.#kernel.flush();
+  }
+
+  /** @param limit of the entries that are looked up in a table that is too large to be read */
+  #compare(limit: number): void {
+    for (const family of this.#kernel.families) {
+      if (this.#fib.entryCount(family) <= this.#entriesPerAudit) this.#auditMfc(family);
+      else this.#lookUpMfc(family, limit);
+    }
   }
 
   #onEvent(event: KernelEvent): void {
@@ -293,7 +300,9 @@ export class KernelSync {
       // Learned since the dump, and so not in it.
       if (!isChanged && this.#kernel.readCounters(family, [{ source, group }])[0] !== undefined) continue;
       this.#listener.note({ note: 'entry was changed by another program', flow: formatEntry(source, group) });
-      this.#fib.onMfcGone(source, group);
+      // One that is there must not be forgotten: where nobody asks for it any more it would stay.
+      if (isChanged) this.#fib.onMfcChanged(source, group);
+      else this.#fib.onMfcGone(source, group);
     }
     for (const { source, group } of foreign) {
       this.#listener.note({ note: 'entry was changed by another program', flow: formatEntry(source, group) });
@@ -338,7 +347,9 @@ export class KernelSync {
   }
 }
 
-/** Whether what was to go had gone by itself, as with its interface. */
+/** Whether what was to go had gone by itself, or the interface with which it would. */
 function isAsWanted({ op }: Operation, { code }: KernelFailure): boolean {
+  // An interface that has gone since: its news is on its way.
+  if (op === 'join' && code === 'ENODEV') return true;
   return op === 'leave' || (code === 'ENOENT' && (op === 'delete-mfc' || op === 'delete-proxy'));
 }

@@ -93,7 +93,9 @@ function decideStay(comparison: Comparison, actual: ActualSource): SourceEntry |
 function isRight(comparison: Comparison, actual: ActualSource | undefined, wanted: SourceEntry): boolean {
   if (actual === undefined || actual.isUncertain) return false;
   if (meetsVifs(vifsOfSource(actual), comparison.lostVifs)) return false;
-  return actual.iif === wanted.iif && sameOifs(actual.oifs, wanted.oifs);
+  // One that drops does so whatever its iif, which the kernel may have forgotten.
+  const isDrop = actual.oifs.length === 0 && wanted.oifs.length === 0;
+  return isDrop || (actual.iif === wanted.iif && sameOifs(actual.oifs, wanted.oifs));
 }
 
 function putSource({ group }: Comparison, entry: SourceEntry, isLearned: boolean): Operation {

@@ -161,6 +161,16 @@ export class FamilyFib {
     else this.#mirror.forget(group, source);
   }
 
+  /** The (S,G) entry, or one of the (*,G) entries if there is no source, is there and not as the mirror has it. */
+  onMfcChanged(source: number | string | undefined, group: Group): void {
+    if (source === undefined) {
+      this.#mirror.forgetProxyOrder(group);
+      return;
+    }
+    this.#mirror.doubt(group, source);
+    this.rules.markSource(group, source);
+  }
+
   /** Someone else made the entry: it is written over or deleted. */
   onForeignMfc(entry: ForeignMfc): void {
     this.#mirror.putForeign(entry);

@@ -156,6 +156,13 @@ export class Fib {
     if (found !== undefined) family?.onMfcGone(source && addressKey(source), found);
   }
 
+  /** Someone else wrote over an entry: it is there, and not what it should be; without a source, one of the (*,G) entries. */
+  onMfcChanged(source: Address | undefined, group: Address): void {
+    const family = this.#families.get(group.family);
+    const found = family?.rules.findGroup(group);
+    if (found !== undefined) family?.onMfcChanged(source && addressKey(source), found);
+  }
+
   /** Whether the kernel should have such an entry; without a source, a (*,G) entry. */
   hasMfc(source: Address | undefined, group: Address): boolean {
     const actual = this.#families.get(group.family)?.rules.findGroup(group)?.actual;

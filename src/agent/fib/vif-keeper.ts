@@ -37,6 +37,8 @@ export class VifKeeper {
   /** Vif numbers may have become free for those that wait. */
   #hasReleased = false;
   #lostVifs = 0;
+  /** Those that the kernel has; undefined: to be looked at again. */
+  #kernelVifs: number | undefined;
   /** `takeNames` may have something new. */
   #haveNamesChanged = false;
 
@@ -87,7 +89,7 @@ export class VifKeeper {
 
   /** The vifs that the kernel has, for whatever interface. */
   kernelVifs(): number {
-    return this.#setOf(({ ifindex }) => ifindex !== undefined);
+    return (this.#kernelVifs ??= this.#setOf(({ ifindex }) => ifindex !== undefined));
   }
 
   /** The number of the vif that the kernel has for the ifindex. */
@@ -108,6 +110,7 @@ export class VifKeeper {
     names: ReadonlyMap<number, VifName>,
     linkOf: (ifindex: number) => Link | undefined,
   ): void {
+    this.#kernelVifs = undefined;
     for (const [number, ifindex] of vifs) {
       const name = names.get(number)?.name ?? linkOf(ifindex)?.name;
       if (name !== undefined) this.table.adopt(number, name, ifindex);
@@ -133,6 +136,7 @@ export class VifKeeper {
   }
 
   onLinksChanged(names: ReadonlySet<string>): void {
+    this.#kernelVifs = undefined;
     for (const vif of this.table) {
       const link = vif.ifindex === undefined ? undefined : this.#links.indexed(vif.ifindex);
       const isGone = vif.ifindex !== undefined && link === undefined;
@@ -193,6 +197,7 @@ export class VifKeeper {
   }
 
   commit(operation: VifOperation, failure: KernelFailure | undefined): void {
+    this.#kernelVifs = undefined;
     const vif = this.table.at(operation.vif);
     if (vif === undefined) return;
     this.#haveNamesChanged = true;
