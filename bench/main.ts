@@ -12,6 +12,8 @@ import { hitless } from './hitless.js';
 import { list } from './list.js';
 import { memory } from './memory.js';
 import { type Section, renderReport } from './report.js';
+import { scale } from './scale.js';
+import { soak } from './soak.js';
 import { start } from './start.js';
 import { storm } from './storm.js';
 import { watch } from './watch.js';
@@ -27,6 +29,8 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   cli,
   watch,
   hitless,
+  scale,
+  soak,
 };
 
 const { values, positionals } = parseArgs({
@@ -35,7 +39,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean', default: false },
     /** How often a section does what it does; each section has a number of its own. */
     rounds: { type: 'string' },
-    /** Routes, flows or changes, to try a section out; config and hitless have their own in any case. */
+    /** Routes, flows, changes or seconds, to try a section out; config and hitless have their own in any case. */
     count: { type: 'string' },
     seed: { type: 'string' },
     /** A folder where every program of Node that is started leaves a profile, for profile.ts. It makes them slower. */

@@ -25,6 +25,8 @@ export interface AgentOptions {
   readonly stateDirectory?: string;
   /** Keeps the agent's descriptors, and hands it those of agents before it. */
   readonly keeper?: Keeper;
+  /** Longest time in which it starts, in ms; half a million entries to take over need more than the usual. */
+  readonly startLimitMs?: number;
 }
 
 /** What a program printed and how it ended. */
@@ -89,11 +91,11 @@ export class Agent implements Disposable {
   }
 
   /** Tells it to end and waits until it has; gives its exit code. */
-  async stop(): Promise<number | string> {
+  async stop(limitMs: number = LIFE_LIMIT_MS): Promise<number | string> {
     this.#connection?.[Symbol.dispose]();
     this.#connection = undefined;
     this.process.kill('SIGTERM');
-    return waitForExit(this.process, LIFE_LIMIT_MS);
+    return waitForExit(this.process, limitMs);
   }
 
   [Symbol.dispose](): void {
@@ -117,7 +119,7 @@ export async function startAgent(namespace: Namespace, options: AgentOptions): P
   const agent = new Agent(namespace, options.table, process);
   if (process.stderr === null) throw new Error('bug: the log is not read');
   try {
-    await waitForLine(process.stderr, options.until ?? /"msg":"ready"/, LIFE_LIMIT_MS);
+    await waitForLine(process.stderr, options.until ?? /"msg":"ready"/, options.startLimitMs ?? LIFE_LIMIT_MS);
   } catch (error) {
     agent[Symbol.dispose]();
     throw error;
