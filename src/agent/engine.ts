@@ -10,6 +10,7 @@ import { type InstalledListener } from './engine/installed-flows.js';
 import { KernelSync } from './engine/kernel-sync.js';
 import { TableNews } from './engine/news.js';
 import { ownWishes } from './engine/own-joins.js';
+import { OwnedWishes } from './engine/owned-wishes.js';
 import { signallingWish } from './engine/signalling.js';
 import {
   type ApplyOptions,
@@ -26,7 +27,7 @@ import type { WishId } from './fib/wish.js';
 import type { KernelPort } from './kernel/port.js';
 import { planChanges } from './rib/apply.js';
 import type { ChangedKeys } from './rib/history.js';
-import { type OwnedResource, Rib, type Step, effectOf, planReplace, reverseStep, wishesOf } from './rib/rib.js';
+import { type OwnedResource, type Step, effectOf, planReplace, reverseStep } from './rib/rib.js';
 import { Held, type Slot } from './rib/slot.js';
 
 export { EngineError } from './engine/types.js';
@@ -46,8 +47,8 @@ export type {
 export class Engine {
   readonly #kernel: KernelPort;
   readonly #options: EngineOptions;
-  readonly #rib = new Rib();
   readonly #fib: Fib;
+  readonly #wishes: OwnedWishes;
   readonly #sync: KernelSync;
   readonly #news: TableNews;
   /** Ids in the fib of what the agent itself joins. */
@@ -65,6 +66,7 @@ export class Engine {
     const { table, mrulePriority, makesMrules, starG, enablesInterfaces = true } = options;
     const { families } = kernel;
     this.#fib = new Fib({ table, families, mrulePriority, makesMrules, starG, enablesInterfaces });
+    this.#wishes = new OwnedWishes(this.#fib);
     const listener = {
       note: (note: EngineNote) => {
         this.#onNote(note);
@@ -96,7 +98,7 @@ export class Engine {
    */
   start(wishes: Iterable<OwnedResource> = []): void {
     this.#sync.listen();
-    for (const { owner, resource } of wishes) this.#restore(owner, resource);
+    this.#wishes.restore(wishes);
     this.#sync.takeOver();
     // The agent's own joins are there before those of an earlier agent would be left.
     this.#onInterfaces();
@@ -119,13 +121,13 @@ export class Engine {
   /** Takes steps back that could not be made to last, the last one first. */
   takeBack(steps: readonly Step[]): void {
     const changed = new Set<Slot>();
-    for (const step of steps.toReversed()) this.#commit(reverseStep(step), changed);
+    for (const step of steps.toReversed()) this.#wishes.commit(reverseStep(step), changed);
     this.#turn(changed);
   }
 
   /** All resources of all owners. */
-  *resources(): Iterable<OwnedResource> {
-    for (const { held } of this.#rib.slots()) for (const { owner, resource } of held) yield { owner, resource };
+  resources(): Iterable<OwnedResource> {
+    return this.#wishes.resources();
   }
 
   /** Called after each change with the keys that changed, of wishes or of their states. */
@@ -175,7 +177,7 @@ export class Engine {
     readonly effects: Readonly<Record<Effect, number>>;
   } {
     this.#checkRevision(options.expectedRevision);
-    const { step, results } = planChanges(this.#rib, owner, changes);
+    const { step, results } = planChanges(this.#wishes.rib, owner, changes);
     const warnings = this.#take(step, options);
     const outcomes: ChangeOutcome[] = [];
     const effects = noEffects();
@@ -183,8 +185,10 @@ export class Engine {
     for (const { slot, effect } of results) {
       index++;
       effects[effect]++;
-      if (options.results === 'notable' && !warnings.has(slot) && !this.#isNotable(slot, owner, options)) continue;
-      const entry = options.validateOnly ? undefined : this.#entryOf(slot, owner);
+      const isDone = !options.validateOnly;
+      if (options.results === 'notable' && !warnings.has(slot) && !(isDone && this.#wishes.isNotable(slot, owner)))
+        continue;
+      const entry = isDone ? this.#wishes.entryOf(slot, owner) : undefined;
       outcomes.push({ index, effect, warnings: warnings.get(slot) ?? [], entry });
     }
     return { revision: this.revision, effects, results: outcomes };
@@ -206,7 +210,7 @@ export class Engine {
     readonly warnings: readonly Warning[];
   } {
     this.#checkRevision(options.expectedRevision);
-    const { step, keyCount } = planReplace(this.#rib, owner, resources);
+    const { step, keyCount } = planReplace(this.#wishes.rib, owner, resources);
     const warnings = this.#take(step, options);
     const effects = noEffects();
     for (const { before, after } of step.differences) effects[effectOf(before, after)]++;
@@ -235,20 +239,17 @@ export class Engine {
 
   /** The keys that somebody wants, in the order in which they came. */
   slots(): Iterable<Slot> {
-    return this.#rib.slots();
+    return this.#wishes.rib.slots();
   }
 
   /** The slot of a key that somebody wants. */
   find(key: ResourceKey): Slot | undefined {
-    return this.#rib.find(key);
+    return this.#wishes.rib.find(key);
   }
 
   /** The entries under a key: several if owners differ on its content. */
   entries(slot: Slot): readonly EntryView[] {
-    const [first] = slot.held;
-    if (first === undefined) return [];
-    if (slot.held.length === 1) return [this.#view(first)];
-    return wishesOf(slot).map((wish) => ({ ...wish, status: this.#fib.status(wish.held[0] ?? first) }));
+    return this.#wishes.entries(slot);
   }
 
   /** The key of what is known to the fib by the id, as `mfc` has it; undefined if it is nobody's wish. */
@@ -312,103 +313,37 @@ export class Engine {
     );
   }
 
-  /** What an owner wants under a key, with what others want just so. */
-  #entryOf(slot: Slot, owner: string): EntryView | undefined {
-    return this.entries(slot).find((entry) => entry.owners.includes(owner));
-  }
-
-  #view(held: Held): EntryView {
-    return { resource: held.resource, owners: [held.owner], held: [held], status: this.#fib.status(held) };
-  }
-
-  /** Whether the owner's entry, if there is one, is anything but programmed and without warnings. */
-  #isNotable(slot: Slot, owner: string, { validateOnly }: ApplyOptions): boolean {
-    const held = slot.of(owner);
-    if (validateOnly || held === undefined) return false;
-    const { state, warnings } = this.#fib.status(held);
-    return state !== 'programmed' || warnings.length > 0;
-  }
-
   /**
    * Gives a step to the rib and the fib and, unless it was only to be looked at, to the kernel.
    *
    * @returns the warnings of what it adds or changes, by key.
    */
   #take(step: Step, options: ApplyOptions): ReadonlyMap<Slot, readonly Warning[]> {
+    const { rib } = this.#wishes;
     if (step.differences.length === 0) return new Map();
     try {
-      this.#rib.check(step);
+      rib.check(step);
       if (options.strict || options.validateOnly) {
-        const warnings = this.#try(step);
+        const warnings = this.#wishes.try(step, () => {
+          this.#sync.readSettings();
+        });
+        // What was looked at is planned anew; it is as it was, so the kernel is not touched.
+        this.#turn();
         if (options.strict && warnings.size > 0) throw new EngineError('WARNINGS', describeWarnings(warnings));
         if (options.validateOnly) {
-          this.#rib.drop(step);
+          rib.drop(step);
           return warnings;
         }
       }
       this.#options.journal?.append(step, this.revision + 1n);
     } catch (error) {
-      this.#rib.drop(step);
+      rib.drop(step);
       throw error;
     }
     const changed = new Set<Slot>();
-    const wanted = this.#commit(step, changed);
+    const wanted = this.#wishes.commit(step, changed);
     this.#turn(changed);
-    return this.#warningsOf(wanted);
-  }
-
-  /** The warnings that a step would bring. Only the fib sees it, and forgets it again. */
-  #try({ owner, differences }: Step): ReadonlyMap<Slot, readonly Warning[]> {
-    const wanted: Held[] = [];
-    const undo: (() => void)[] = [];
-    for (const { key, before, after, slot = this.#rib.slot(key) } of differences) {
-      const held = slot.of(owner) ?? (after && new Held(slot, owner, after));
-      if (held === undefined) continue;
-      this.#fib.setWish(held, after);
-      if (after !== undefined) wanted.push(held);
-      undo.push(() => {
-        this.#fib.setWish(held, before);
-      });
-    }
-    // Warnings depend on what other rules ask for, and on the settings of interfaces that come into use.
-    if (this.#fib.compile()) this.#sync.readSettings();
-    const warnings = this.#warningsOf(wanted);
-    for (const each of undo) each();
-    // What was looked at is planned anew; it is as it was, so the kernel is not touched.
-    this.#turn();
-    return warnings;
-  }
-
-  /**
-   * Gives a step to the rib and the fib.
-   *
-   * @param changed the keys are added to it
-   * @returns what the owner wants of it.
-   */
-  #commit(step: Step, changed: Set<Slot>): Held[] {
-    const wanted: Held[] = [];
-    this.#rib.commit(step, (held, after) => {
-      changed.add(held.slot);
-      this.#fib.setWish(held, after);
-      if (after !== undefined) wanted.push(held);
-    });
-    return wanted;
-  }
-
-  /** The warnings of wishes, by key; of those that have some. */
-  #warningsOf(wanted: readonly Held[]): Map<Slot, readonly Warning[]> {
-    const all = new Map<Slot, readonly Warning[]>();
-    for (const held of wanted) {
-      const { warnings } = this.#fib.status(held);
-      if (warnings.length > 0) all.set(held.slot, warnings);
-    }
-    return all;
-  }
-
-  /** Takes a resource that is saved already. */
-  #restore(owner: string, resource: Resource): void {
-    const { key } = resource;
-    this.#commit({ owner, differences: [{ key, before: this.#rib.get(owner, key), after: resource }] }, new Set());
+    return this.#wishes.warningsOf(wanted);
   }
 
   /** Turns batch what has come: events set state, and one turn follows for all of them. */

@@ -47,9 +47,8 @@ export class FileWishes {
   readonly #skipsWrongLines: boolean;
   /** What the engine has. */
   #content: FileContent | undefined;
-  /** What the file came to when its wildcards were last looked at, and the same by formatted keys. */
+  /** What the file came to when its wildcards were last looked at. */
   #resources: readonly Resource[] = [];
-  #given: Resources = new Map();
 
   constructor(path: string, read: (path: string) => FileContent, { skipsWrongLines = false }: FileWishesOptions = {}) {
     this.path = path;
@@ -71,9 +70,8 @@ export class FileWishes {
 
   /** What was loaded, as the engine is given it at the start. */
   owned(present: Iterable<string>): OwnedResource[] {
-    const resources = this.#content?.resources(present) ?? [];
-    this.#setGiven(resources);
-    return resources.map((resource) => ({ owner: CONFIG_OWNER, resource }));
+    this.#resources = this.#content?.resources(present) ?? [];
+    return this.#resources.map((resource) => ({ owner: CONFIG_OWNER, resource }));
   }
 
   /**
@@ -87,7 +85,7 @@ export class FileWishes {
     const resources = content.resources(presentNames(engine));
     const { revision, effects, warnings } = engine.replace(CONFIG_OWNER, resources, PLAIN);
     this.#content = content;
-    this.#setGiven(resources);
+    this.#resources = resources;
     return { revision, effects, warnings, fileWarnings: content.warnings, isMissing: content.isMissing };
   }
 
@@ -99,17 +97,9 @@ export class FileWishes {
     if (this.#content === undefined) return;
     const resources = this.#content.resources(presentNames(engine));
     if (resources === this.#resources) return;
-    const wanted = byKey(resources);
-    const changes = changesBetween(this.#given, wanted);
+    const changes = changesBetween(byKey(this.#resources), byKey(resources));
     if (changes.length > 0) engine.apply(CONFIG_OWNER, changes, PLAIN);
     this.#resources = resources;
-    this.#given = wanted;
-  }
-
-  #setGiven(resources: readonly Resource[]): void {
-    if (resources === this.#resources) return;
-    this.#resources = resources;
-    this.#given = byKey(resources);
   }
 }
 

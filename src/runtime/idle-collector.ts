@@ -34,7 +34,7 @@ const HEAP_MAX = 256 * 1024 * 1024;
 /** Collections take at most one part in so many of all time. */
 const REST_FACTOR = 100;
 
-/** Collects all garbage once the process has been idle for about a second after it made much. Without work it does nothing. */
+/** Collects all garbage once the process has been idle for some seconds after it made much. Without work it does nothing. */
 export class IdleCollector {
   readonly #surroundings: Surroundings;
   #isLooking = false;

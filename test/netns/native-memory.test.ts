@@ -52,7 +52,9 @@ describe('memory that was freed', () => {
     await eventually(() => (isFree() ? true : undefined), 'the pieces to be free');
     const before = residentBytes();
     native.trimHeap();
-    assert.ok(before - residentBytes() > (PIECE * PIECES) / 2, `of ${before} bytes`);
+    // The sanitizer's malloc keeps what was freed, to find who uses it.
+    if (process.env['ASAN_OPTIONS'] === undefined)
+      assert.ok(before - residentBytes() > (PIECE * PIECES) / 2, `of ${before} bytes`);
     assert.equal(pieces.filter((piece) => piece !== undefined).length, 1);
   });
 });
