@@ -1,6 +1,6 @@
 // Runs an agent from its start to its end, under whatever name: signals, messages on stderr, exit codes.
 import { EXIT_CODE } from '../runtime/exit-code.js';
-import { collectWhenIdle } from '../runtime/idle-collector.js';
+import { keepHeapSmall } from '../runtime/idle-collector.js';
 import type { Logger } from '../runtime/log.js';
 import { loadAddon } from '../runtime/native.js';
 import { readVersion } from '../runtime/tree.js';
@@ -45,7 +45,7 @@ export async function runAgent(program: Program, options: Options): Promise<void
   program.onReady(agent);
   log.info({ families: agent.engine.families, realtime: agent.kernel.isRealtime }, 'ready');
   signals.give(signalHandler(log, agent, notifier));
-  collectWhenIdle(() => {
+  keepHeapSmall(() => {
     loadAddon().trimHeap();
   });
 }
