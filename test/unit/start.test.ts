@@ -18,7 +18,7 @@ describe('a program starts', () => {
   };
   const node = (flags: readonly string[], words: readonly string[]): Finished =>
     run([process.execPath, ...flags, path('dist/src/start/start.cjs'), ...words]);
-  const whatRuns = (flags: readonly string[] = []) => node(flags, ['look', PROGRAM]).stdout.trim();
+  const whatRuns = (flags: readonly string[] = [], program = PROGRAM) => node(flags, ['look', program]).stdout.trim();
   const assertRuns = () => {
     const { status, stdout, stderr } = run([path(`bin/${PROGRAM}`), '--version']);
     assert.deepEqual([status, stdout, stderr], [0, 'mcctl 9.8.7\n', '']);
@@ -38,6 +38,12 @@ describe('a program starts', () => {
   it('by its bundle, with the code that was compiled of it', () => {
     assert.equal(whatRuns(), 'bundle with its code');
     assertRuns();
+  });
+
+  it('by its bundle with its code, whichever program it is', () => {
+    const programs = readdirSync(path('dist/programs')).flatMap((file) => /^(.*)\.cjs$/.exec(file)?.[1] ?? []);
+    assert.equal(programs.length, 5);
+    for (const program of programs) assert.equal(whatRuns([], program), 'bundle with its code', program);
   });
 
   it('without compiled code', () => {
