@@ -66,11 +66,12 @@ export interface RunningAgent {
   leave(): Promise<void>;
 }
 
-/**
- * Time between two comparisons of the kernel with what it should hold, in ms. The kernel's list takes time as the square of
- * its length: half a minute for half a million entries.
- */
+/** Time between two comparisons of the kernel with what it should hold, in ms. */
 const AUDIT_INTERVAL_MS = 60_000;
+
+/** With more wishes the start may take longer than whoever started us waits: 45 s for half a million. */
+const MANY_WISHES = 50_000;
+const TAKE_OVER_LIMIT_MS = 20 * 60_000;
 
 /** Some thread may do more or less than an agent's may; `findings` says which. */
 export class PrivilegeError extends Error {
@@ -127,7 +128,10 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   try {
     const content = file?.load();
     const owned = file?.owned(kernel.listLinks().map(({ name }) => name)) ?? [];
-    engine.start([...savedWishes(saved, file !== undefined), ...owned]);
+    const all = [...savedWishes(saved, file !== undefined), ...owned];
+    // Reading back what the kernel holds takes a time that grows with the square of its entries.
+    if (all.length > MANY_WISHES) notifier.needsTime(TAKE_OVER_LIMIT_MS);
+    engine.start(all);
     if (content !== undefined) reloads?.logContent(content, owned.length);
     engine.onNames(() => {
       file?.refresh(engine);

@@ -15,6 +15,8 @@ export interface Notifier {
   status(text: string): void;
   /** WATCHDOG=1: it is alive. */
   alive(): void;
+  /** EXTEND_TIMEOUT_USEC: what it is about, such as its start, takes so many ms more at most. */
+  needsTime(ms: number): void;
   /** FDSTORE=1: keep these and hand them to the next process under this name. What is kept already stays once. */
   keep(name: string, fds: readonly number[]): void;
   /** FDSTOREREMOVE=1: keep what has this name no longer. */
@@ -85,6 +87,10 @@ export class SocketNotifier implements Notifier {
     if (this.#waiting.length === 0) this.#tell('WATCHDOG=1');
   }
 
+  needsTime(ms: number): void {
+    this.#tell(`EXTEND_TIMEOUT_USEC=${Math.ceil(ms * 1_000)}`);
+  }
+
   keep(name: string, fds: readonly number[]): void {
     for (let start = 0; start < fds.length; start += FDS_PER_MESSAGE_MAX) {
       // FDPOLL=0: a socket whose table another program has taken over may report an error, and must still be kept.
@@ -135,6 +141,7 @@ const SILENT: Notifier = {
   stopping: nothing,
   status: nothing,
   alive: nothing,
+  needsTime: nothing,
   keep: nothing,
   release: nothing,
   flushed: () => Promise.resolve(),

@@ -186,7 +186,7 @@ export class Agent {
     });
   }
 
-  #hear({ isReady, isAlive, status, keeps, releases }: Notification, fds: readonly number[]): void {
+  #hear({ isReady, isAlive, extendsByMs, status, keeps, releases }: Notification, fds: readonly number[]): void {
     const { store, log } = this.#parts;
     const { table } = this.#definition;
     if (keeps !== undefined) {
@@ -196,6 +196,7 @@ export class Agent {
     if (releases !== undefined) store.release(table, releases);
     if (status !== undefined && this.#running !== undefined) this.#running.status = status;
     if (isAlive) this.#take({ event: 'alive' });
+    if (extendsByMs !== undefined) this.#take({ event: 'extend', byMs: extendsByMs });
     if (isReady) {
       if (this.#running !== undefined) this.#running.hasServed = true;
       this.#take({ event: 'ready' });

@@ -55,6 +55,8 @@ export type Fault = 'late' | 'silent';
 
 export type ChildEvent =
   | { readonly event: 'start' | 'restart' | 'ready' | 'alive' | 'flushed' | 'time' }
+  /** It takes longer, but no longer than so. */
+  | { readonly event: 'extend'; readonly byMs: number }
   | { readonly event: 'stop'; readonly keeps: boolean }
   /** The process is gone, or there never was one; without a code a signal ended it. */
   | { readonly event: 'exited'; readonly code: number | undefined };
@@ -145,6 +147,7 @@ function stepWithoutProcess(child: Idle | BackingOff, event: ChildEvent, moment:
       return begin(child.state === 'backing-off' ? child.failures : 0, moment);
     case 'ready':
     case 'alive':
+    case 'extend':
     case 'exited':
     case 'flushed':
       return stay(child);
@@ -177,6 +180,8 @@ function stepStarting(child: Starting, event: ChildEvent, moment: Moment): Step 
     }
     case 'exited':
       return gone('ended', event.code, Math.max(1, child.failures), moment);
+    case 'extend':
+      return stay({ ...child, wakeAtMs: Math.max(child.wakeAtMs, moment.nowMs + event.byMs) });
     case 'start':
     case 'alive':
     case 'flushed':
@@ -204,6 +209,7 @@ function stepReady(child: Ready, event: ChildEvent, moment: Moment): Step {
     case 'exited':
       return gone('ended', event.code, failures, moment);
     case 'start':
+    case 'extend':
     case 'flushed':
       return stay(child);
   }
@@ -229,6 +235,7 @@ function stepStopping(child: Stopping, event: ChildEvent, moment: Moment): Step 
       };
     case 'ready':
     case 'alive':
+    case 'extend':
       return stay(child);
   }
 }

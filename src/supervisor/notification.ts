@@ -4,6 +4,8 @@
 export interface Notification {
   readonly isReady: boolean;
   readonly isAlive: boolean;
+  /** It asks for so much more time for what it is about, in ms. */
+  readonly extendsByMs: number | undefined;
   /** One line for people. */
   readonly status: string | undefined;
   /** Keep the descriptors that came along under this name. */
@@ -14,6 +16,9 @@ export interface Notification {
 
 /** Longest status that is remembered, in UTF-16 units. */
 const STATUS_MAX = 1_024;
+
+/** Longest time that can be asked for at once, in ms. */
+const EXTENSION_MAX_MS = 30 * 60_000;
 
 /** What systemd calls descriptors that came without a name. */
 const UNNAMED = 'stored';
@@ -31,10 +36,17 @@ export function parseNotification(state: string): Notification {
   return {
     isReady: lines.get('READY') === '1',
     isAlive: lines.get('WATCHDOG') === '1',
+    extendsByMs: parseExtension(lines.get('EXTEND_TIMEOUT_USEC')),
     status: lines.get('STATUS')?.slice(0, STATUS_MAX),
     keeps: lines.get('FDSTORE') === '1' && isNameGood ? name : undefined,
     releases: lines.get('FDSTOREREMOVE') === '1' && isNameGood ? name : undefined,
   };
+}
+
+/** Microseconds, as milliseconds; longer than EXTENSION_MAX_MS is that. */
+function parseExtension(text: string | undefined): number | undefined {
+  if (text === undefined || !/^\d{1,15}$/.test(text)) return undefined;
+  return Math.min(Number(text) / 1_000, EXTENSION_MAX_MS);
 }
 
 function splitLine(line: string): [string, string] {

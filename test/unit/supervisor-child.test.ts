@@ -248,6 +248,19 @@ describe('an agent that hangs', () => {
     assert.equal(life.state, 'backing-off');
   });
 
+  it('while it starts has as much time more as it asks for, and never less than before', () => {
+    const life = new Life();
+    life.take(START);
+    const due = wakeAt(life.child);
+    life.take({ event: 'extend', byMs: 1_000 });
+    assert.equal(wakeAt(life.child), due);
+    life.take({ event: 'extend', byMs: 600_000 });
+    assert.equal(wakeAt(life.child), life.nowMs + 600_000);
+    life.nowMs += LIMITS.startMs;
+    assert.deepEqual(life.take({ event: 'time' }), []);
+    assert.deepEqual(life.wait(), ['SIGKILL']);
+  });
+
   it('while it serves is aborted, then killed, and replaced', () => {
     const life = serving();
     life.nowMs += 20_000;

@@ -11,6 +11,7 @@ import { openNotifications } from '../../src/supervisor/notifications.js';
 const NOTHING: Notification = {
   isReady: false,
   isAlive: false,
+  extendsByMs: undefined,
   status: undefined,
   keeps: undefined,
   releases: undefined,
@@ -25,6 +26,9 @@ describe('a notification', () => {
       ['READY=11', {}],
       ['WATCHDOG=1', { isAlive: true }],
       ['WATCHDOG=trigger', {}],
+      ['EXTEND_TIMEOUT_USEC=2500000', { extendsByMs: 2_500 }],
+      ['EXTEND_TIMEOUT_USEC=999999999999999', { extendsByMs: 1_800_000 }],
+      ['EXTEND_TIMEOUT_USEC=-1', {}],
       ['STATUS=a=b', { status: 'a=b' }],
       ['STATUS=', { status: '' }],
       ['FDSTORE=1\nFDNAME=mrt4\nFDPOLL=0', { keeps: 'mrt4' }],
