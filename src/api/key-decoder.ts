@@ -7,7 +7,7 @@ import type { MrouteKey } from '../model/mroute.js';
 import type { ResourceKey } from '../model/resource.js';
 import { NameCache } from './name-cache.js';
 import { pairsOf } from './parse.js';
-import { parsePrefixBytes } from './prefix-bytes.js';
+import { parsePrefixBytes } from '../model/prefix-bytes.js';
 import { INTERFACE_KEY_FIELDS, MEMBERSHIP_KEY_FIELDS, MROUTE_KEY_FIELDS, RESOURCE_FIELDS } from './request-fields.js';
 import { UNUSUAL, WireCursor, sameBytes } from './wire-cursor.js';
 

@@ -1,6 +1,7 @@
 // Prefixes as bytes of ASCII text and back, without a string in between: of half a million routes that is most of what
 // there is to write and to read.
-import { type Prefix, hostPrefix, isHost } from '../../model/address.js';
+import { type Prefix, isHost } from '../../model/address.js';
+import { parsePrefixBytes } from '../../model/prefix-bytes.js';
 
 /** Bytes in which every prefix finds room: 39 of an IPv6 address, a slash and three digits. */
 export const PREFIX_TEXT_MAX = 43;
@@ -20,15 +21,10 @@ export function writePrefix(bytes: Uint8Array, at: number, prefix: Prefix): numb
   return writeByte(bytes, at + 1, prefix.length);
 }
 
-/**
- * The address, as a prefix, whose text is in the bytes from `from` to before `to`; undefined for what may be an address in
- * another form, a shorter prefix, or nothing of the kind.
- */
+/** The address, as a prefix, whose text is in the bytes from `from` to before `to`; undefined for a shorter prefix, or nothing of the kind. */
 export function readHost(bytes: Buffer, from: number, to: number): Prefix | undefined {
-  const word = readIpv4(bytes, from, to);
-  if (word !== undefined) return hostPrefix({ family: 'ipv4', words: [word] });
-  const words = readIpv6(bytes, from, to);
-  return words && hostPrefix({ family: 'ipv6', words });
+  const prefix = parsePrefixBytes(bytes, from, to);
+  return prefix !== undefined && isHost(prefix) ? prefix : undefined;
 }
 
 function writeIpv4(bytes: Uint8Array, at: number, word: number): number {
@@ -83,57 +79,4 @@ function writeHextet(bytes: Uint8Array, at: number, hextet: number): number {
     bytes[at++] = digit < 10 ? ZERO + digit : LETTER_A + digit - 10;
   }
   return at;
-}
-
-/** The word of a dotted quad; undefined if it is none. */
-function readIpv4(bytes: Buffer, from: number, to: number): number | undefined {
-  let value = 0;
-  let octet = -1;
-  let dots = 0;
-  for (let i = from; i < to; i++) {
-    const code = bytes[i] ?? 0;
-    if (code === DOT) {
-      if (octet < 0 || ++dots > 3) return undefined;
-      value = value * 256 + octet;
-      octet = -1;
-    } else {
-      const digit = code - ZERO;
-      if (digit < 0 || digit > 9 || octet === 0) return undefined;
-      octet = octet < 0 ? digit : octet * 10 + digit;
-      if (octet > 255) return undefined;
-    }
-  }
-  return dots === 3 && octet >= 0 ? value * 256 + octet : undefined;
-}
-
-/** The words of an address in lower case without a dotted quad; undefined for what may be another, or none. */
-function readIpv6(bytes: Buffer, from: number, to: number): number[] | undefined {
-  const hextets = [0, 0, 0, 0, 0, 0, 0, 0];
-  let [count, gap, value, digits] = [0, -1, 0, 0];
-  for (let i = from; i < to; i++) {
-    const code = bytes[i] ?? 0;
-    if (code === COLON) {
-      if (digits > 0) {
-        if (count === 8) return undefined;
-        hextets[count++] = value;
-        [value, digits] = [0, 0];
-      } else if (i > from && bytes[i - 1] === COLON && gap === -1) gap = count;
-      else if (i > from || bytes[i + 1] !== COLON) return undefined;
-    } else {
-      const digit = code >= LETTER_A ? code - LETTER_A + 10 : code - ZERO;
-      const isDigit = digit >= 0 && digit < 16 && (code >= LETTER_A || digit < 10);
-      if (!isDigit || ++digits > 4) return undefined;
-      value = value * 16 + digit;
-    }
-  }
-  if (digits > 0) {
-    if (count === 8) return undefined;
-    hextets[count++] = value;
-  } else if (gap !== count) return undefined;
-  if (gap === -1 ? count !== 8 : count > 7) return undefined;
-  if (gap !== -1) {
-    hextets.copyWithin(gap + 8 - count, gap, count);
-    hextets.fill(0, gap, gap + 8 - count);
-  }
-  return [0, 2, 4, 6].map((i) => (hextets[i] ?? 0) * 0x10000 + (hextets[i + 1] ?? 0));
 }

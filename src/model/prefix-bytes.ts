@@ -1,6 +1,6 @@
-// Addresses and prefixes from the bytes of their texts, without the texts. Pure. The grammar is that of model/address.ts,
+// Addresses and prefixes from the bytes of their texts, without the texts. Pure. The grammar is that of address.ts,
 // which says what is wrong with a text that this does not take.
-import { type Prefix, maskAddress } from '../model/address.js';
+import { type Prefix, maskAddress } from './address.js';
 
 /** Parses `ADDRESS` or `ADDRESS/LENGTH` as `parsePrefix` does; undefined if the bytes are no such text. */
 export function parsePrefixBytes(bytes: Uint8Array, start: number, end: number): Prefix | undefined {
