@@ -14,6 +14,8 @@ const STAMP = '.stamp';
 const FILES = [
   'mcroute/v1/routing_service.proto',
   'mcroute/v1/table_service.proto',
+  'mcroute/v1/gateway_service.proto',
+  'mcroute/v1/relay.proto',
   'google/rpc/error_details.proto',
   'google/rpc/status.proto',
 ];

@@ -5,6 +5,7 @@ import { treeFile } from '../runtime/tree.js';
 const PROTO_FILES = [
   'mcroute/v1/routing_service.proto',
   'mcroute/v1/table_service.proto',
+  'mcroute/v1/gateway_service.proto',
   'mcroute/v1/error_reason.proto',
   'google/rpc/status.proto',
   'google/rpc/error_details.proto',

@@ -6,6 +6,11 @@ import { MESSAGES, SERVICES } from './generated/codec.js';
 import type { BadRequest, BadRequest__Output } from './generated/google/rpc/BadRequest.js';
 import type { ErrorInfo, ErrorInfo__Output } from './generated/google/rpc/ErrorInfo.js';
 import type { Status, Status__Output } from './generated/google/rpc/Status.js';
+import type { RetryInfo, RetryInfo__Output } from './generated/google/rpc/RetryInfo.js';
+import type { ProtoGrpcType as GatewayTypes } from './generated/gateway_service.js';
+import type { ChangeSummary, ChangeSummary__Output } from './generated/mcroute/v1/ChangeSummary.js';
+import type { Scope, Scope__Output } from './generated/mcroute/v1/Scope.js';
+import type { TableSelector, TableSelector__Output } from './generated/mcroute/v1/TableSelector.js';
 import type { ProtoGrpcType as RoutingTypes } from './generated/routing_service.js';
 import type { ProtoGrpcType as TableTypes } from './generated/table_service.js';
 
@@ -19,13 +24,18 @@ export function tableDefinition(): TableTypes['mcroute']['v1']['TableService']['
   return serviceOf('mcroute.v1.TableService') as TableTypes['mcroute']['v1']['TableService']['service'];
 }
 
-let services: (RoutingTypes & TableTypes) | undefined;
+/** What a server is given of the gateway's own service. */
+export function gatewayDefinition(): GatewayTypes['mcroute']['v1']['GatewayService']['service'] {
+  return serviceOf('mcroute.v1.GatewayService') as GatewayTypes['mcroute']['v1']['GatewayService']['service'];
+}
+
+let services: (RoutingTypes & TableTypes & GatewayTypes) | undefined;
 
 /** The services, for clients. */
-export function api(): RoutingTypes & TableTypes {
+export function api(): RoutingTypes & TableTypes & GatewayTypes {
   services ??= loadPackageDefinition(
     Object.fromEntries(Object.entries(SERVICES).map(([name, methods]) => [name, readingLists(definitionOf(methods))])),
-  ) as unknown as RoutingTypes & TableTypes;
+  ) as unknown as RoutingTypes & TableTypes & GatewayTypes;
   return services;
 }
 
@@ -42,11 +52,26 @@ export function errorMessages(): {
   readonly status: MessageForms<Status, Status__Output>;
   readonly errorInfo: MessageForms<ErrorInfo, ErrorInfo__Output>;
   readonly badRequest: MessageForms<BadRequest, BadRequest__Output>;
+  readonly retryInfo: MessageForms<RetryInfo, RetryInfo__Output>;
 } {
   return {
     status: formsOf(codec('google.rpc.Status')),
     errorInfo: formsOf(codec('google.rpc.ErrorInfo')),
     badRequest: formsOf(codec('google.rpc.BadRequest')),
+    retryInfo: formsOf(codec('google.rpc.RetryInfo')),
+  };
+}
+
+/** What a gateway and an agent say to each other in metadata, and what it reads of requests. */
+export function relayMessages(): {
+  readonly tableSelector: MessageForms<TableSelector, TableSelector__Output>;
+  readonly scope: MessageForms<Scope, Scope__Output>;
+  readonly changeSummary: MessageForms<ChangeSummary, ChangeSummary__Output>;
+} {
+  return {
+    tableSelector: formsOf(codec('mcroute.v1.TableSelector')),
+    scope: formsOf(codec('mcroute.v1.Scope')),
+    changeSummary: formsOf(codec('mcroute.v1.ChangeSummary')),
   };
 }
 

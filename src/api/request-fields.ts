@@ -13,7 +13,8 @@ export const HEADER_FIELDS = {
   strict: varintTag(6),
   /** `results` of Apply, `resource_count` of Replace. */
   own: varintTag(7),
-  known: 7,
+  /** Those from 8 on are seldom there, and left to the generated decoder. */
+  known: 10,
 } as const;
 
 export const CHANGE_FIELDS = {

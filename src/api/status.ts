@@ -1,6 +1,7 @@
 // Errors as the API sends them: a canonical code, a sentence, and google.rpc.Status details in a trailer.
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
 import type { Status, Status__Output } from './generated/google/rpc/Status.js';
+import { durationOfMs, msOfDuration } from './duration.js';
 import { errorMessages } from './load.js';
 
 /** `ErrorReason` of proto/ without its prefix. */
@@ -22,6 +23,13 @@ export type Reason =
   | 'TABLE_EXISTS'
   | 'AGENT_FAILED'
   | 'CONFIGURATION'
+  | 'UNAUTHENTICATED'
+  | 'PERMISSION_DENIED'
+  | 'RATE_LIMIT'
+  | 'NOT_PRIMARY'
+  | 'UNCONFIRMED'
+  | 'LOCKOUT'
+  | 'HISTORY_LOST'
   | 'INTERNAL';
 
 /** A field of a request with a value that it cannot have. */
@@ -40,6 +48,8 @@ export class ApiError extends Error {
   /** Empty unless the reason is INVALID_FIELD. */
   readonly violations: readonly FieldViolation[];
   readonly metadata: Readonly<Record<string, string>>;
+  /** When to try again, in ms from now; undefined if nothing is known of that. */
+  readonly retryDelayMs: number | undefined;
 
   constructor(
     reason: Reason,
@@ -47,6 +57,7 @@ export class ApiError extends Error {
     details: {
       readonly violations?: readonly FieldViolation[];
       readonly metadata?: Readonly<Record<string, string>>;
+      readonly retryDelayMs?: number | undefined;
       readonly cause?: unknown;
     } = {},
   ) {
@@ -54,6 +65,7 @@ export class ApiError extends Error {
     this.reason = reason;
     this.violations = details.violations ?? [];
     this.metadata = details.metadata ?? {};
+    this.retryDelayMs = details.retryDelayMs;
   }
 
   /** The canonical gRPC code that goes with the reason. */
@@ -77,7 +89,7 @@ export function toStatusObject(error: ApiError): StatusObject {
 
 /** google.rpc.Status as a message, for an error that belongs to an entry. */
 export function toStatusMessage(error: ApiError): Status {
-  const { errorInfo, badRequest } = errorMessages();
+  const { errorInfo, badRequest, retryInfo } = errorMessages();
   const details: EncodedDetail[] = [
     detail(
       'google.rpc.ErrorInfo',
@@ -87,6 +99,10 @@ export function toStatusMessage(error: ApiError): Status {
   if (error.violations.length > 0) {
     const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
     details.push(detail('google.rpc.BadRequest', badRequest.serialize({ fieldViolations })));
+  }
+  if (error.retryDelayMs !== undefined) {
+    const retryDelay = durationOfMs(error.retryDelayMs);
+    details.push(detail('google.rpc.RetryInfo', retryInfo.serialize({ retryDelay })));
   }
   return { code: error.status, message: error.message, details };
 }
@@ -109,10 +125,11 @@ export function fromServiceError(error: ServiceError): ApiError {
 
 /** Reads the google.rpc.Status of an entry or of a trailer. */
 export function fromStatusMessage(message: Status__Output, cause?: unknown): ApiError {
-  const { errorInfo, badRequest } = errorMessages();
+  const { errorInfo, badRequest, retryInfo } = errorMessages();
   let reason = REASON_OF_CODE.get(message.code) ?? 'INTERNAL';
   let metadata: Record<string, string> = {};
   let violations: FieldViolation[] = [];
+  let retryDelayMs: number | undefined;
   for (const any of message.details) {
     const { type_url: type, value } = any;
     if (type.endsWith('/google.rpc.ErrorInfo')) {
@@ -121,9 +138,12 @@ export function fromStatusMessage(message: Status__Output, cause?: unknown): Api
       metadata = info.metadata;
     } else if (type.endsWith('/google.rpc.BadRequest')) {
       violations = badRequest.deserialize(value).fieldViolations;
+    } else if (type.endsWith('/google.rpc.RetryInfo')) {
+      const { retryDelay } = retryInfo.deserialize(value);
+      if (retryDelay !== null) retryDelayMs = msOfDuration(retryDelay);
     }
   }
-  return new ApiError(reason, message.message, { violations, metadata, cause });
+  return new ApiError(reason, message.message, { violations, metadata, retryDelayMs, cause });
 }
 
 /** google.protobuf.Any as proto-loader takes it. */
@@ -150,6 +170,13 @@ const CANONICAL: Record<Reason, status> = {
   TABLE_EXISTS: status.ALREADY_EXISTS,
   AGENT_FAILED: status.FAILED_PRECONDITION,
   CONFIGURATION: status.FAILED_PRECONDITION,
+  UNAUTHENTICATED: status.UNAUTHENTICATED,
+  PERMISSION_DENIED: status.PERMISSION_DENIED,
+  RATE_LIMIT: status.RESOURCE_EXHAUSTED,
+  NOT_PRIMARY: status.FAILED_PRECONDITION,
+  UNCONFIRMED: status.FAILED_PRECONDITION,
+  LOCKOUT: status.FAILED_PRECONDITION,
+  HISTORY_LOST: status.OUT_OF_RANGE,
   INTERNAL: status.INTERNAL,
 };
 
@@ -158,6 +185,8 @@ const REASON_OF_CODE = new Map<number, Reason>([
   [status.NOT_FOUND, 'NOT_FOUND'],
   [status.RESOURCE_EXHAUSTED, 'RESOURCE_LIMIT'],
   [status.UNAVAILABLE, 'AGENT_UNAVAILABLE'],
+  [status.UNAUTHENTICATED, 'UNAUTHENTICATED'],
+  [status.PERMISSION_DENIED, 'PERMISSION_DENIED'],
 ]);
 
 function isReason(text: string): text is Reason {

@@ -111,11 +111,18 @@ const EXIT_OF_REASON: Record<Reason, number> = {
   WATCHER_TOO_SLOW: 75, // EX_TEMPFAIL
   REVISION_MISMATCH: 75,
   REVISION_COMPACTED: 75,
+  RATE_LIMIT: 75,
   MISSING_CAPABILITY: 77, // EX_NOPERM
+  UNAUTHENTICATED: 77,
+  PERMISSION_DENIED: 77,
   NOT_FOUND: EXIT_FAILURE,
   RESOURCE_LIMIT: EXIT_FAILURE,
   WARNINGS: EXIT_FAILURE,
   KERNEL_ERROR: EXIT_FAILURE,
+  NOT_PRIMARY: EXIT_FAILURE,
+  UNCONFIRMED: EXIT_FAILURE,
+  LOCKOUT: EXIT_FAILURE,
+  HISTORY_LOST: EXIT_FAILURE,
 };
 
 /** What to do, where the agent's sentence cannot know the options of this program. */
@@ -137,6 +144,13 @@ const CURES: Record<Reason, string | undefined> = {
   TABLE_EXISTS: "'mcctl table show TABLE' tells what it is",
   CONFIGURATION: 'correct the file, then reload; nothing was changed',
   AGENT_FAILED: "cure it, then 'mcctl table start TABLE'; the log has more ('journalctl -u mcroute')",
+  UNAUTHENTICATED: 'show another certificate (--cert, --key), or ask who runs the host for one',
+  PERMISSION_DENIED: "'mcctl whoami' tells what this identity may do; who runs the host changes the policy",
+  RATE_LIMIT: 'try again later, or send more changes with each request',
+  NOT_PRIMARY: 'another controller has this role',
+  UNCONFIRMED: "'mcctl confirm' keeps the change that waits, 'mcctl rollback' takes it back",
+  LOCKOUT: 'nothing was changed; --allow-lockout puts it in force all the same',
+  HISTORY_LOST: "'mcctl history' lists the revisions that are there",
   INTERNAL: 'the log of the agent has more',
 };
 

@@ -37,6 +37,7 @@ import {
 import { ApiError, toStatusObject } from '../../src/api/status.js';
 import { overlaps } from '../../src/model/address.js';
 import type { Resource } from '../../src/model/resource.js';
+import type { Named } from '../../src/agent/service/routing-service.js';
 import { FakeTable, type FakeEntry } from './fake-table.js';
 
 /** Entries in one message of a list. */
@@ -84,7 +85,7 @@ export class FakeAgent implements AsyncDisposable {
   /** Serves; after `stop` again, with what it held. */
   async start(): Promise<void> {
     const server = new Server(CHANNEL_OPTIONS);
-    server.addService(api().mcroute.v1.RoutingService.service, this.#handlers());
+    server.addService(api().mcroute.v1.RoutingService.service, { ...this.#handlers() });
     await new Promise<void>((resolve, reject) => {
       server.bindAsync(`unix:${this.path}`, ServerCredentials.createInsecure(), (error) => {
         if (error === null) resolve();
@@ -115,7 +116,7 @@ export class FakeAgent implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  #handlers(): RoutingServiceHandlers {
+  #handlers(): Omit<Named<RoutingServiceHandlers>, 'Modify' | 'Confirm' | 'Rollback' | 'ListHistory'> {
     return {
       Reload: this.#unary('Reload', () => ({ revision: String(this.table.revision), ...this.reloaded })),
       Stop: this.#unary('Stop', () => {

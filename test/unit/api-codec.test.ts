@@ -9,7 +9,12 @@ import { MESSAGES, SERVICES } from '../../src/api/generated/codec.js';
 import { installTree } from '../support/install-tree.js';
 
 const PROTO = join(installTree(), 'proto');
-const FILES = ['mcroute/v1/routing_service.proto', 'mcroute/v1/table_service.proto'];
+const FILES = [
+  'mcroute/v1/routing_service.proto',
+  'mcroute/v1/table_service.proto',
+  'mcroute/v1/gateway_service.proto',
+  'mcroute/v1/relay.proto',
+];
 const OPTIONS = { longs: String, enums: String, defaults: true, oneofs: true, includeDirs: [PROTO] };
 /** Messages within messages, beyond which fields stay empty. */
 const DEPTH = 4;

@@ -216,8 +216,8 @@ describe('requests are decoded the fast way', () => {
 
   it('with fields of later versions skipped', () => {
     const known = Apply.requestSerialize({ owner: 'a', changes: [{ id: 7, delete: { interface: { name: 'eth0' } } }] });
-    // Field 9 as a varint, 10 as 64 bits, 100 as bytes, 11 as 32 bits.
-    const unknown = Buffer.from('48ff01510102030405060708a206026869 5d01020304'.replace(' ', ''), 'hex');
+    // Field 19 as a varint, 20 as 64 bits, 100 as bytes, 21 as 32 bits.
+    const unknown = Buffer.from('9801ff01a1010102030405060708a206026869ad0101020304', 'hex');
     const bytes = Buffer.concat([unknown, known, unknown]);
     assert.notEqual(fastApply(bytes), undefined);
     assert.deepEqual(fastApply(bytes), plainApply(bytes));

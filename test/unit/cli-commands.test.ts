@@ -208,6 +208,13 @@ describe('mcctl', { concurrency: 2 }, () => {
       TABLE_EXISTS: 65,
       AGENT_FAILED: 69,
       CONFIGURATION: 78,
+      UNAUTHENTICATED: 77,
+      PERMISSION_DENIED: 77,
+      RATE_LIMIT: 75,
+      NOT_PRIMARY: 1,
+      UNCONFIRMED: 1,
+      LOCKOUT: 1,
+      HISTORY_LOST: 1,
       INTERNAL: 70,
     };
     for (const [reason, code] of Object.entries(expected)) {

@@ -465,18 +465,25 @@ describe('text', () => {
   it('of an agent that does not count the effects has them counted', () => {
     const results = (['EFFECT_ADDED', 'EFFECT_REMOVED', 'EFFECT_ADDED', 'EFFECT_UNSPECIFIED'] as const).map(
       (effect) => {
-        return { id: '1', effect, entry: null, warnings: [] };
+        return { id: '1', effect, entry: null, warnings: [], error: null };
       },
     );
     const none = { added: 0, changed: 0, removed: 0, unchanged: 0 };
-    assert.deepEqual(countEffects({ revision: '1', results, ...none }), { ...none, added: 2, removed: 1 });
-    assert.deepEqual(countEffects({ revision: '1', results: [], ...none, changed: 7 }), { ...none, changed: 7 });
+    const plain = { ...none, revision: '1', differences: [], confirmDeadline: null, repeatedRequest: false };
+    assert.deepEqual(countEffects({ ...plain, results }), { ...none, added: 2, removed: 1 });
+    assert.deepEqual(countEffects({ ...plain, results: [], changed: 7 }), { ...none, changed: 7 });
   });
 
   it('of many notes ends with how many more there are', () => {
-    const result = { id: '1', effect: 'EFFECT_ADDED' as const, entry: ENTRY, warnings: [] };
+    const result = { id: '1', effect: 'EFFECT_ADDED' as const, entry: ENTRY, warnings: [], error: null };
     const counts = { added: 150, changed: 0, removed: 0, unchanged: 0 };
-    const notes = notesOfApply({ revision: '1', results: new Array<typeof result>(150).fill(result), ...counts });
+    const others = { differences: [], confirmDeadline: null, repeatedRequest: false };
+    const notes = notesOfApply({
+      revision: '1',
+      results: new Array<typeof result>(150).fill(result),
+      ...counts,
+      ...others,
+    });
     assert.equal(notes.length, 101);
     assert.equal(notes.at(-1), '(and 50 more notes)');
   });

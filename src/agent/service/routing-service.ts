@@ -69,13 +69,16 @@ const DIFFERENCES_MAX = 10_000;
 const WARNINGS_MAX = 1_000;
 
 /** The handlers of RoutingService; the requests that may be large come as `readDefinition` reads them. */
-export type RoutingHandlers = Omit<Named<RoutingServiceHandlers>, 'Apply' | 'Replace'> & {
+export type RoutingHandlers = Omit<
+  Named<RoutingServiceHandlers>,
+  'Apply' | 'Replace' | 'Modify' | 'Confirm' | 'Rollback' | 'ListHistory'
+> & {
   readonly Apply: handleUnaryCall<ApplyCall, Buffer>;
   readonly Replace: handleClientStreamingCall<ReplaceMessage, ReplaceResponse>;
 };
 
 /** The members that have names of their own; the types of grpc-js allow any others. */
-type Named<Type> = { [Name in keyof Type as string extends Name ? never : Name]: Type[Name] };
+export type Named<Type> = { [Name in keyof Type as string extends Name ? never : Name]: Type[Name] };
 
 /** Makes the handlers. */
 export function routingService(options: ServiceOptions): RoutingHandlers {
