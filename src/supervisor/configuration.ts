@@ -1,10 +1,10 @@
 // The supervisor's configuration file: the tables that a host is to have.
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { Node } from 'yaml';
+import { TOO_LARGE, readConfigurationText } from '../configuration/read-text.js';
+import { type Section, YamlReader } from '../configuration/yaml-reader.js';
 import type { Family } from '../model/address.js';
 import { CONFIGURATION_MAX, TABLES_MAX } from '../model/limits.js';
 import { LOG_LEVELS } from '../runtime/log.js';
-import { ConfigurationError } from './configuration-error.js';
 import {
   CACHE_TIMEOUT,
   DEFAULT_SETTINGS,
@@ -19,7 +19,6 @@ import {
   complaintAboutUser,
 } from './settings.js';
 import type { TableDefinition, TableSettings } from './table.js';
-import { type Section, YamlReader } from './yaml-reader.js';
 
 /**
  * Reads a configuration file.
@@ -27,21 +26,7 @@ import { type Section, YamlReader } from './yaml-reader.js';
  * @throws ConfigurationError if it cannot be read or used; its cause is the system's error if there is one.
  */
 export function readConfiguration(file: string): readonly TableDefinition[] {
-  let bytes: Buffer;
-  try {
-    bytes = readBounded(file);
-  } catch (error) {
-    if (error instanceof ConfigurationError) throw error;
-    const { code = '', message } = error as NodeJS.ErrnoException;
-    throw new ConfigurationError([{ where: file, text: FAILURES.get(code) ?? message }], error);
-  }
-  let text: string;
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch (error) {
-    throw new ConfigurationError([{ where: file, text: 'is not a text in UTF-8' }], error);
-  }
-  return parseConfiguration(text, file);
+  return parseConfiguration(readConfigurationText(file), file);
 }
 
 /**
@@ -63,35 +48,10 @@ export function parseConfiguration(text: string, file: string): readonly TableDe
   return tables.sort((a, b) => a.table - b.table);
 }
 
-const TOO_LARGE = `has more than ${CONFIGURATION_MAX} bytes`;
-
-const FAILURES = new Map([
-  ['ENOENT', 'there is no such file'],
-  ['EACCES', 'no permission to read it'],
-  ['EISDIR', 'this is a folder, not a file'],
-]);
-
 /** Where ids and names have been told. */
 interface Seen {
   readonly tables: Map<number, Node>;
   readonly names: Map<string, Node>;
-}
-
-function readBounded(file: string): Buffer {
-  // A FIFO that nobody writes to would block the opening.
-  const fd = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-  try {
-    if (!fstatSync(fd).isFile()) throw new ConfigurationError([{ where: file, text: 'this is not a regular file' }]);
-    const bytes = Buffer.alloc(CONFIGURATION_MAX + 1);
-    let length = 0;
-    for (let read = -1; read !== 0 && length < bytes.length; length += read) {
-      read = readSync(fd, bytes, length, bytes.length - length, null);
-    }
-    if (length > CONFIGURATION_MAX) throw new ConfigurationError([{ where: file, text: TOO_LARGE }]);
-    return bytes.subarray(0, length);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 const TABLE_KEYS = ['id', 'name', 'config', 'user', 'netns', 'options'] as const;

@@ -6,22 +6,20 @@ import type { TableSettings as WireSettings } from '../api/generated/mcroute/v1/
 import type { TableSettings__Output } from '../api/generated/mcroute/v1/TableSettings.js';
 import { type Violations, quote } from '../api/parse.js';
 import { ApiError, toStatusMessage } from '../api/status.js';
+import { type NumberRule, complaintAboutNumber, expectedOf } from '../configuration/number-rule.js';
 import type { Family } from '../model/address.js';
 import {
   CACHE_TIMEOUT,
   DEFAULT_SETTINGS,
   FAMILIES,
   MRULE_PRIORITY,
-  type NumberRule,
   TABLE_ID,
   WATCHDOG,
   complaintAboutLogLevel,
   complaintAboutConfigFile,
   complaintAboutName,
   complaintAboutNetns,
-  complaintAboutNumber,
   complaintAboutUser,
-  expectedOf,
   isLogLevel,
 } from './settings.js';
 import type { AgentState, TableSettings, TableView } from './table.js';

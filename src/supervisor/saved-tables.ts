@@ -2,19 +2,18 @@
 // later version, is known as such. Pure.
 import { createHash } from 'node:crypto';
 import { LOG_LEVELS } from '../runtime/log.js';
+import { type NumberRule, complaintAboutNumber } from '../configuration/number-rule.js';
 import {
   CACHE_TIMEOUT,
   DEFAULT_SETTINGS,
   FAMILIES,
   MRULE_PRIORITY,
-  type NumberRule,
   STAR_G,
   TABLE_ID,
   WATCHDOG,
   complaintAboutConfigFile,
   complaintAboutName,
   complaintAboutNetns,
-  complaintAboutNumber,
   complaintAboutUser,
 } from './settings.js';
 import type { SavedTables, TableDefinition, TableSettings } from './table.js';

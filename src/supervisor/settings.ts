@@ -1,5 +1,6 @@
 // What the settings of a table may be, wherever they are told: in the configuration file or by the API. Pure.
 import { quote } from '../api/parse.js';
+import type { NumberRule } from '../configuration/number-rule.js';
 import type { Family } from '../model/address.js';
 import {
   CACHE_TIMEOUT_DEFAULT_S,
@@ -42,14 +43,6 @@ export const FAMILIES: readonly Family[] = ['ipv4', 'ipv6'];
 /** How (*,G) rules can be served. */
 export const STAR_G: readonly TableSettings['starG'][] = ['kernel', 'learn'];
 
-/** A whole number of a setting, with its bounds and how a message names it. */
-export interface NumberRule {
-  readonly min: number;
-  readonly max: number;
-  /** Such as `a table's id`. */
-  readonly what: string;
-}
-
 export const TABLE_ID: NumberRule = { min: TABLE_ID_MIN, max: TABLE_ID_MAX, what: "a table's id" };
 export const CACHE_TIMEOUT: NumberRule = { min: 0, max: CACHE_TIMEOUT_MAX_S, what: 'a cache timeout in seconds' };
 export const WATCHDOG: NumberRule = { min: 0, max: WATCHDOG_MAX_S, what: 'a watchdog time in seconds' };
@@ -60,16 +53,6 @@ export const MRULE_PRIORITY: NumberRule = {
 };
 
 // Each of these says what is wrong with a value and what was expected; undefined where it is right.
-
-export function complaintAboutNumber(value: number, rule: NumberRule): string | undefined {
-  if (Number.isInteger(value) && value >= rule.min && value <= rule.max) return undefined;
-  return `${value} is not ${rule.what}: ${expectedOf(rule)}`;
-}
-
-/** The bounds in words. */
-export function expectedOf({ min, max }: NumberRule): string {
-  return `a whole number, ${min} to ${max}`;
-}
 
 export function complaintAboutName(name: string): string | undefined {
   if (isTableName(name)) return undefined;

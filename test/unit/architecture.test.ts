@@ -63,14 +63,20 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
     packages: ['commander'],
     node: ['node:crypto', 'node:fs', 'node:path'],
   },
+  configuration: { parts: ['model', 'api/parse.ts'], packages: ['yaml'], node: ['node:fs'] },
   supervisor: {
-    parts: ['model', 'api', 'runtime'],
+    parts: ['model', 'api', 'configuration', 'runtime'],
+    packages: ['@grpc/grpc-js', 'commander', 'yaml'],
+    node: ['node:'],
+  },
+  gateway: {
+    parts: ['model', 'api', 'configuration', 'runtime'],
     packages: ['@grpc/grpc-js', 'commander', 'yaml'],
     node: ['node:'],
   },
   cli: {
     parts: ['model', 'api', 'runtime/stack.ts', 'runtime/tree.ts'],
-    packages: ['@grpc/grpc-js', 'commander', 'yaml'],
+    packages: ['@grpc/grpc-js', '@peculiar/x509', 'commander', 'yaml'],
     node: ['node:'],
   },
 };

@@ -8,7 +8,7 @@ import { after, describe, it } from 'node:test';
 import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { CONFIGURATION_MAX, TABLES_MAX } from '../../src/model/limits.js';
-import { ConfigurationError } from '../../src/supervisor/configuration-error.js';
+import { ConfigurationError } from '../../src/configuration/configuration-error.js';
 import { parseConfiguration, readConfiguration } from '../../src/supervisor/configuration.js';
 import { DEFAULT_SETTINGS } from '../../src/supervisor/settings.js';
 

@@ -4,7 +4,7 @@ import { CST, Lexer, LineCounter, type Node, isAlias, isMap, isScalar, isSeq, pa
 import { quote } from '../api/parse.js';
 import { nearestName } from '../model/spelling.js';
 import { ConfigurationError, type Finding } from './configuration-error.js';
-import { type NumberRule, complaintAboutNumber, expectedOf } from './settings.js';
+import { type NumberRule, complaintAboutNumber, expectedOf } from './number-rule.js';
 
 /** A value of the file; undefined where there is none, or only null. */
 export type Value = Node | undefined;
