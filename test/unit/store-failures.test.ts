@@ -105,6 +105,29 @@ describe('a store whose disk fails', () => {
     assert.equal(read(disk), wishesText([route(1), route(4)]));
   });
 
+  it('has all that was acknowledged though a journal that was taken back can neither be removed nor stays cut', async () => {
+    // Of what is not synced, a power cut leaves nothing.
+    const disk = new ModelledDisk(() => 0.99);
+    const first = openOn(disk).store;
+    first.append(put(route(1)), 1n);
+    await first.sync();
+    failing(disk, 'write', 'ENOSPC', 'snapshot');
+    await first.snapshot([route(1)], 1n);
+    first.append(put(route(2)), 2n);
+    // All bytes of the second journal are durable, its name is not.
+    failing(disk, 'sync-directory', 'EIO');
+    await assert.rejects(first.sync(), StorageError);
+    failing(disk, 'remove', 'ENOSPC');
+    await first.close();
+    const second = openOn(disk);
+    assert.equal(wishesText(second.wishes), wishesText([route(1)]));
+    assert.ok(disk.names().includes('journal.2'));
+    second.store.append(put(route(3)), 3n);
+    await second.store.sync();
+    disk.restart();
+    assert.equal(read(disk), wishesText([route(1), route(3)]));
+  });
+
   it('has one fdatasync for all who wait in one turn', async () => {
     const disk = new ModelledDisk(() => 0.5);
     const { store } = openOn(disk);

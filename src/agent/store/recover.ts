@@ -29,7 +29,7 @@ export interface Recovered {
   readonly stepCrc: number;
   /** Generation and size of the snapshot they begin with; 0 if they begin with nothing. */
   readonly snapshot: { readonly generation: number; readonly bytes: number };
-  /** The journals that were read, but for `last`. */
+  /** The journals that were read, but for `last`, and those without a header that are still there. */
   readonly read: readonly StoreFile[];
   /** The journal that can be gone on with; undefined if a new one is to be made. */
   readonly last: { readonly file: StoreFile; readonly end: JournalEnd; readonly steps: number } | undefined;
@@ -163,8 +163,12 @@ class Recovery {
       // Without a second line this is a power cut while it was made.
       const newline = bytes?.indexOf(NEWLINE) ?? 0;
       const hasSteps = bytes === undefined || (newline !== -1 && newline < bytes.length - 1);
-      if (bytes?.length === 0) this.#removeIfPossible(file.path);
-      else this.#setAsideWhole('a journal without a header was set aside', hasSteps ? 'error' : 'warn', file, bytes);
+      const isGone =
+        bytes?.length === 0
+          ? this.#removeIfPossible(file.path)
+          : this.#setAsideWhole('a journal without a header was set aside', hasSteps ? 'error' : 'warn', file, bytes);
+      // It may have been cut to nothing, which must be durable: with its header it would say again where those before it end.
+      if (!isGone) this.#read.push(file);
       return;
     }
     const { after, afterCrc } = beginning.header;
@@ -231,17 +235,19 @@ class Recovery {
     }
   }
 
+  /** Whether it could be moved. */
   #setAsideWhole(
     note: SetAsideNote['note'],
     level: SetAsideNote['level'],
     file: StoreFile,
     bytes: Buffer | undefined,
-  ): void {
+  ): boolean {
     const path = setAsidePath(file, this.#nextSetAside++);
     const isMoved = this.#attempt(() => {
       this.#disk.renameSync(file.path, path);
     });
     this.#onNote({ note, level, path: file.path, keptAs: isMoved ? path : undefined, bytes: bytes?.length });
+    return isMoved;
   }
 
   #setAsideRest(file: StoreFile, rest: Buffer): void {
@@ -264,8 +270,8 @@ class Recovery {
     });
   }
 
-  #removeIfPossible(path: string): void {
-    this.#attempt(() => {
+  #removeIfPossible(path: string): boolean {
+    return this.#attempt(() => {
       this.#disk.removeSync(path);
     });
   }
