@@ -1,10 +1,10 @@
 // Puts the parts of an agent together: saved wishes, kernel, engine, service, timers.
 import { resolve } from 'node:path';
 import type { Logger } from '../runtime/log.js';
-import { COMMAND_OWNER, CONFIG_OWNER } from '../model/owner.js';
+import { COMMAND_OWNER, type CONFIG_OWNER } from '../model/owner.js';
 import { type Notifier, watchdogTimeoutMs } from '../runtime/notify.js';
 import { type PrivilegeFinding, findWrongPrivileges } from '../runtime/privileges.js';
-import { DurableWishes } from './durable-wishes.js';
+import { openChanges, withHistory } from './open-changes.js';
 import { idleCheckIntervalMs } from './fib/idle.js';
 import { FileReload } from './file-reload.js';
 import type { FileWishes } from './file-wishes.js';
@@ -17,11 +17,13 @@ import type { MrtSockets, NamedFd } from './kernel/sockets.js';
 import { LinkProtocols } from './link-protocols.js';
 import { advertisersOf, queriersOf } from './link-wishes.js';
 import { ADVERTISEMENT_INTERVAL_S } from './mrdisc/advertiser.js';
+import { openSessions } from './open-sessions.js';
 import { paced } from './paced.js';
 import { firstRevision, openState, savedWishes } from './saved-state.js';
 import type { RunningServer, ServedSocket } from './service/server.js';
 import { serve } from './service/server.js';
 import { Watchers } from './service/watchers.js';
+import type { Sessions } from './sessions/sessions.js';
 import { adoptSignallingSockets, signallingSockets } from './signalling/sockets.js';
 
 export interface AgentOptions extends Omit<EngineOptions, 'journal' | 'firstRevision'> {
@@ -92,7 +94,8 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   const { notifier } = options;
   const { file } = options;
   const saved = await openState(options, log);
-  const wishes = saved && new DurableWishes(saved.store, file && CONFIG_OWNER);
+  const revision = firstRevision(saved);
+  const { changes, wishes } = openChanges({ ...options, firstRevision: revision }, saved, log);
   const signalling = signallingSockets(options.handedOver);
   const kernel = openLinuxKernel({
     ...options,
@@ -109,8 +112,8 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   }
   const engine = new Engine(kernel, {
     ...options,
-    firstRevision: firstRevision(saved),
-    ...(wishes === undefined ? {} : { journal: wishes }),
+    firstRevision: revision,
+    journal: changes,
   });
   engine.onNote((note) => {
     logNote(log, note);
@@ -125,7 +128,9 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   followLinks(engine, protocols, options.advertisementIntervalS ?? ADVERTISEMENT_INTERVAL_S.default);
   const reloads = file && new FileReload(file, engine, log, { hook, onReloaded: options.onReloaded });
   let server: RunningServer;
+  let sessions: Sessions;
   try {
+    sessions = openSessions(options, engine, () => changes.settled(), log);
     const content = file?.load();
     const owned = file?.owned(kernel.listLinks().map(({ name }) => name)) ?? [];
     const all = [...savedWishes(saved, file !== undefined), ...owned];
@@ -136,17 +141,21 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
     engine.onNames(() => {
       file?.refresh(engine);
     });
-    wishes?.attach(engine);
+    wishes?.attach(withHistory(engine, changes));
+    await changes.start(engine);
+    await sessions.start();
     const watchers = new Watchers(engine);
     server = await serve(options.socket, {
       engine,
+      changes,
       watchers,
+      sessions,
       linkProtocols: protocols,
       version: options.version,
       commandOwner: options.commandOwner ?? COMMAND_OWNER,
       isRealtime: kernel.isRealtime,
-      settled: async () => wishes?.settled(),
-      reload: reloads && (() => reloads.reload()),
+      settled: () => changes.settled(),
+      reload: reloads && ((request) => reloads.reload(request)),
       stop: options.onStop,
       onBug: (error, method) => {
         log.error({ err: error, method }, 'a request failed because of a bug');
@@ -162,8 +171,11 @@ export async function startAgent(options: AgentOptions, log: Logger): Promise<Ru
   const end = async (keepsForwarding: boolean) => {
     for (const timer of timers) clearInterval(timer);
     hook?.close();
+    await sessions.close();
     await server.stop();
+    changes.close();
     await wishes?.close();
+    await changes.history.close();
     if (keepsForwarding) protocols.close();
     else protocols.stop();
     engine.stop({ keepsForwarding });

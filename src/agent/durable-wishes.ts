@@ -14,6 +14,7 @@ export type SavedEngine = Pick<Engine, 'takeBack' | 'resources' | 'revision'>;
 export class DurableWishes implements WishJournal {
   readonly #store: Store;
   readonly #unsavedOwner: string | undefined;
+  readonly #syncOthers: (() => Promise<void>) | undefined;
   #engine: SavedEngine | undefined;
   /** Steps that the engine has taken and the disk may not have, the oldest first. */
   #unsaved: Step[] = [];
@@ -21,10 +22,14 @@ export class DurableWishes implements WishJournal {
   #saved = 0;
   #snapshot: Promise<void> | undefined;
 
-  /** @param unsavedOwner whose wishes are in a file of their own. */
-  constructor(store: Store, unsavedOwner?: string) {
+  /**
+   * @param unsavedOwner whose wishes are in a file of their own.
+   * @param syncOthers makes durable what must be before a snapshot is.
+   */
+  constructor(store: Store, unsavedOwner?: string, syncOthers?: () => Promise<void>) {
     this.#store = store;
     this.#unsavedOwner = unsavedOwner;
+    this.#syncOthers = syncOthers;
   }
 
   /** The engine whose steps come here, with the saved wishes; to be told before the first step. */
@@ -82,7 +87,7 @@ export class DurableWishes implements WishJournal {
   #beginSnapshot(): void {
     if (this.#snapshot !== undefined || this.#engine === undefined || !this.#store.wantsSnapshot) return;
     const wishes = freezeWishes(this.#engine.resources(), this.#unsavedOwner);
-    this.#snapshot = this.#store.snapshot(wishes, this.#engine.revision).finally(() => {
+    this.#snapshot = this.#store.snapshot(wishes, this.#engine.revision, this.#syncOthers).finally(() => {
       this.#snapshot = undefined;
     });
   }

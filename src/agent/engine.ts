@@ -4,43 +4,50 @@
 //
 // Everything here is synchronous: nothing can come between reading and writing.
 import type { Family } from '../model/address.js';
-import type { Change, Effect } from '../model/change.js';
-import type { Resource, ResourceKey, Warning } from '../model/resource.js';
+import type { Change } from '../model/change.js';
+import type { Resource, ResourceKey } from '../model/resource.js';
 import { type InstalledListener } from './engine/installed-flows.js';
 import { KernelSync } from './engine/kernel-sync.js';
 import { TableNews } from './engine/news.js';
 import { ownWishes } from './engine/own-joins.js';
 import { OwnedWishes } from './engine/owned-wishes.js';
+import { Requests } from './engine/requests.js';
 import { signallingWish } from './engine/signalling.js';
-import {
-  type ApplyOptions,
-  type ChangeOutcome,
-  EngineError,
-  type EngineNote,
-  type EngineOptions,
-  type EntryView,
-  type OwnJoin,
-  type SignallingWish,
+import type {
+  ApplyEachResult,
+  ApplyOptions,
+  ApplyResult,
+  EngineNote,
+  EngineOptions,
+  EntryView,
+  OwnJoin,
+  ReplaceResult,
+  SignallingWish,
 } from './engine/types.js';
 import { Fib } from './fib/fib.js';
 import type { WishId } from './fib/wish.js';
 import type { KernelPort } from './kernel/port.js';
-import { planChanges } from './rib/apply.js';
 import type { ChangedKeys } from './rib/history.js';
-import { type OwnedResource, type Step, effectOf, planReplace, reverseStep } from './rib/rib.js';
+import type { Undo } from './rib/restore.js';
+import { type OwnedResource, type Step, reverseStep } from './rib/rib.js';
 import { Held, type Slot } from './rib/slot.js';
 
 export { EngineError } from './engine/types.js';
 export type { WishId } from './fib/wish.js';
 export type {
+  ApplyEachResult,
   ApplyOptions,
+  ApplyResult,
+  ChangeOrigin,
   ChangeOutcome,
   EngineNote,
   EngineOptions,
   EntryView,
   OwnJoin,
+  ReplaceResult,
   RequestError,
   SignallingWish,
+  StepNote,
   WishJournal,
 } from './engine/types.js';
 
@@ -49,6 +56,7 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #fib: Fib;
   readonly #wishes: OwnedWishes;
+  readonly #requests: Requests;
   readonly #sync: KernelSync;
   readonly #news: TableNews;
   /** Ids in the fib of what the agent itself joins. */
@@ -76,6 +84,17 @@ export class Engine {
       },
     };
     this.#sync = new KernelSync(kernel, this.#fib, listener, options.entriesPerAudit);
+    this.#requests = new Requests({
+      wishes: this.#wishes,
+      journal: options.journal,
+      revision: () => this.#news.revision,
+      readSettings: () => {
+        this.#sync.readSettings();
+      },
+      turn: (changed) => {
+        this.#turn(changed);
+      },
+    });
   }
 
   /** Counts the changes of the table: of wishes, and of what became of them. */
@@ -167,31 +186,27 @@ export class Engine {
    *
    * @throws EngineError, ChangeError, RibFullError; nothing has changed then.
    */
-  apply(
+  apply(owner: string, changes: readonly Change[], options: ApplyOptions): ApplyResult {
+    return this.#requests.apply(owner, changes, options);
+  }
+
+  /**
+   * Applies changes of an owner, each for itself; returns when the kernel has those that are not refused.
+   *
+   * @param changes with gaps where one was refused before
+   * @throws EngineError and what the journal throws: all of them are refused then, and nothing has changed.
+   */
+  applyEach(
     owner: string,
-    changes: readonly Change[],
-    options: ApplyOptions,
-  ): {
-    readonly revision: bigint;
-    readonly results: readonly ChangeOutcome[];
-    readonly effects: Readonly<Record<Effect, number>>;
-  } {
-    this.#checkRevision(options.expectedRevision);
-    const { step, results } = planChanges(this.#wishes.rib, owner, changes);
-    const warnings = this.#take(step, options);
-    const outcomes: ChangeOutcome[] = [];
-    const effects = noEffects();
-    let index = -1;
-    for (const { slot, effect } of results) {
-      index++;
-      effects[effect]++;
-      const isDone = !options.validateOnly;
-      if (options.results === 'notable' && !warnings.has(slot) && !(isDone && this.#wishes.isNotable(slot, owner)))
-        continue;
-      const entry = isDone ? this.#wishes.entryOf(slot, owner) : undefined;
-      outcomes.push({ index, effect, warnings: warnings.get(slot) ?? [], entry });
-    }
-    return { revision: this.revision, effects, results: outcomes };
+    changes: readonly (Change | undefined)[],
+    options: Pick<ApplyOptions, 'scope' | 'origin'>,
+  ): ApplyEachResult {
+    return this.#requests.applyEach(owner, changes, options);
+  }
+
+  /** What an owner wants under a key, with what others want just so. */
+  entryOf(slot: Slot, owner: string): EntryView | undefined {
+    return this.#wishes.entryOf(slot, owner);
   }
 
   /**
@@ -199,23 +214,18 @@ export class Engine {
    *
    * @throws EngineError, RibFullError; nothing has changed then.
    */
-  replace(
-    owner: string,
-    resources: readonly Resource[],
-    options: ApplyOptions,
-  ): {
-    readonly revision: bigint;
-    readonly step: Step;
-    readonly effects: Readonly<Record<Effect, number>>;
-    readonly warnings: readonly Warning[];
-  } {
-    this.#checkRevision(options.expectedRevision);
-    const { step, keyCount } = planReplace(this.#wishes.rib, owner, resources);
-    const warnings = this.#take(step, options);
-    const effects = noEffects();
-    for (const { before, after } of step.differences) effects[effectOf(before, after)]++;
-    effects.unchanged = keyCount - effects.added - effects.changed;
-    return { revision: this.revision, step, effects, warnings: [...warnings.values()].flat() };
+  replace(owner: string, resources: readonly Resource[], options: ApplyOptions): ReplaceResult {
+    return this.#requests.replace(owner, resources, options);
+  }
+
+  /**
+   * Takes changes of an owner back, as a change of its own; returns when the kernel has it.
+   *
+   * @param undos of the changes, the newest first, none left out
+   * @throws EngineError, RibFullError; nothing has changed then.
+   */
+  restore(owner: string, undos: Iterable<Undo>, options: ApplyOptions): ReplaceResult {
+    return this.#requests.restore(owner, undos, options);
   }
 
   /** Drops all learned entries. Returns how many there were. */
@@ -305,47 +315,6 @@ export class Engine {
   /** Reads the kernel's counters; undefined where there is no such entry. */
   readCounters: KernelPort['readCounters'] = (family, keys) => this.#kernel.readCounters(family, keys);
 
-  #checkRevision(expected: bigint | undefined): void {
-    if (expected === undefined || expected === this.revision) return;
-    throw new EngineError(
-      'REVISION_MISMATCH',
-      `the table is at revision ${this.revision.toString()}, not ${expected.toString()}: read it again and decide anew`,
-    );
-  }
-
-  /**
-   * Gives a step to the rib and the fib and, unless it was only to be looked at, to the kernel.
-   *
-   * @returns the warnings of what it adds or changes, by key.
-   */
-  #take(step: Step, options: ApplyOptions): ReadonlyMap<Slot, readonly Warning[]> {
-    const { rib } = this.#wishes;
-    if (step.differences.length === 0) return new Map();
-    try {
-      rib.check(step);
-      if (options.strict || options.validateOnly) {
-        const warnings = this.#wishes.try(step, () => {
-          this.#sync.readSettings();
-        });
-        // What was looked at is planned anew; it is as it was, so the kernel is not touched.
-        this.#turn();
-        if (options.strict && warnings.size > 0) throw new EngineError('WARNINGS', describeWarnings(warnings));
-        if (options.validateOnly) {
-          rib.drop(step);
-          return warnings;
-        }
-      }
-      this.#options.journal?.append(step, this.revision + 1n);
-    } catch (error) {
-      rib.drop(step);
-      throw error;
-    }
-    const changed = new Set<Slot>();
-    const wanted = this.#wishes.commit(step, changed);
-    this.#turn(changed);
-    return this.#wishes.warningsOf(wanted);
-  }
-
   /** Turns batch what has come: events set state, and one turn follows for all of them. */
   #requestTurn(): void {
     if (this.#isTurnDue) return;
@@ -370,14 +339,4 @@ export class Engine {
     this.#news.publish(changed, this.#fib, this.#onNote);
     if (areSettingsOther) this.#onInterfaces();
   }
-}
-
-function noEffects(): Record<Effect, number> {
-  return { unchanged: 0, added: 0, changed: 0, removed: 0 };
-}
-
-function describeWarnings(warnings: ReadonlyMap<Slot, readonly Warning[]>): string {
-  const all = [...warnings].flatMap(([{ text }, some]) => some.map((each) => `${text}: ${each.code}: ${each.text}`));
-  const rest = all.length > 3 ? ` (and ${all.length - 3} more)` : '';
-  return `refused because of warnings and 'strict': ${all.slice(0, 3).join('; ')}${rest}`;
 }

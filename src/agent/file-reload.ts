@@ -1,7 +1,7 @@
 // Has the configuration file read again, and tells of it in the log and by the hook.
 import type { Logger } from '../runtime/log.js';
 import type { Engine } from './engine.js';
-import type { FileContent, FileWishes, ReloadResult } from './file-wishes.js';
+import type { FileContent, FileWishes, ReloadOptions, ReloadResult } from './file-wishes.js';
 import type { Hook } from './hook/hook.js';
 
 /** Who is told of each reload. */
@@ -28,8 +28,8 @@ export class FileReload {
    *
    * @throws what FileWishes.reload throws; nothing has changed then.
    */
-  reload(): ReloadResult {
-    const result = this.#file.reload(this.#engine);
+  reload(options?: ReloadOptions): ReloadResult {
+    const result = this.#file.reload(this.#engine, options);
     const { added, changed, removed, unchanged } = result.effects;
     this.#logFile({ ...result, errors: [], warnings: result.fileWarnings });
     this.#log.info({ file: this.#file.path, added, changed, removed, unchanged }, 'reloaded');

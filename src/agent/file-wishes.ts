@@ -2,8 +2,9 @@
 import type { Change, Effect } from '../model/change.js';
 import { CONFIG_OWNER } from '../model/owner.js';
 import { type Resource, type Warning, formatResourceKey } from '../model/resource.js';
-import type { Engine } from './engine.js';
-import { type OwnedResource, effectOf } from './rib/rib.js';
+import type { Scope } from '../model/scope.js';
+import type { ChangeOrigin, Engine } from './engine.js';
+import { type OwnedResource, type Step, effectOf } from './rib/rib.js';
 
 /** What a file says. */
 export interface FileContent {
@@ -26,9 +27,17 @@ export class ConfigurationError extends Error {
   readonly code = 'CONFIGURATION';
 }
 
+/** Who asks for a reload. */
+export interface ReloadOptions {
+  readonly origin: ChangeOrigin;
+  /** What may be changed; undefined: everything. */
+  readonly scope: Scope | undefined;
+}
+
 /** What a reload has done. */
 export interface ReloadResult {
   readonly revision: bigint;
+  readonly step: Step;
   readonly effects: Readonly<Record<Effect, number>>;
   readonly warnings: readonly Warning[];
   /** Of the file itself. */
@@ -77,16 +86,16 @@ export class FileWishes {
   /**
    * Makes the owner's resources what the file says now, by difference.
    *
-   * @throws ConfigurationError, RibFullError; nothing has changed then.
+   * @throws ConfigurationError, EngineError, RibFullError, and what the journal throws; nothing has changed then.
    */
-  reload(engine: Pick<Engine, 'replace' | 'interfaces'>): ReloadResult {
+  reload(engine: Pick<Engine, 'replace' | 'interfaces'>, options: ReloadOptions = RELOADED): ReloadResult {
     const content = this.#read(this.path);
     refuseErrors(content);
     const resources = content.resources(presentNames(engine));
-    const { revision, effects, warnings } = engine.replace(CONFIG_OWNER, resources, PLAIN);
+    const { revision, step, effects, warnings } = engine.replace(CONFIG_OWNER, resources, { ...PLAIN, ...options });
     this.#content = content;
     this.#resources = resources;
-    return { revision, effects, warnings, fileWarnings: content.warnings, isMissing: content.isMissing };
+    return { revision, step, effects, warnings, fileWarnings: content.warnings, isMissing: content.isMissing };
   }
 
   /**
@@ -98,7 +107,7 @@ export class FileWishes {
     const resources = this.#content.resources(presentNames(engine));
     if (resources === this.#resources) return;
     const changes = changesBetween(byKey(this.#resources), byKey(resources));
-    if (changes.length > 0) engine.apply(CONFIG_OWNER, changes, PLAIN);
+    if (changes.length > 0) engine.apply(CONFIG_OWNER, changes, { ...PLAIN, origin: REFRESHED });
     this.#resources = resources;
   }
 }
@@ -108,6 +117,10 @@ function refuseErrors({ errors }: FileContent): void {
 }
 
 type Resources = ReadonlyMap<string, Resource>;
+
+const RELOADED: ReloadOptions = { origin: { method: 'Reload' }, scope: undefined };
+
+const REFRESHED: ChangeOrigin = { method: 'Reload', comment: 'other interfaces are there', isAutomatic: true };
 
 const PLAIN = { validateOnly: false, strict: false, expectedRevision: undefined };
 

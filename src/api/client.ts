@@ -1,6 +1,13 @@
 // The client side: one connection to an agent, calls as promises, streams as async iterables.
-import { type ChannelOptions, type ClientReadableStream, type ServiceError, credentials } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  type ChannelOptions,
+  type ClientReadableStream,
+  type ServiceError,
+  credentials,
+} from '@grpc/grpc-js';
 import { MESSAGE_MAX } from '../model/limits.js';
+import type { GatewayServiceClient } from './generated/mcroute/v1/GatewayService.js';
 import type { RoutingServiceClient } from './generated/mcroute/v1/RoutingService.js';
 import type { TableServiceClient } from './generated/mcroute/v1/TableService.js';
 import { api } from './load.js';
@@ -49,6 +56,42 @@ export function connectToSupervisor(path: string): SupervisorConnection {
     client,
     [Symbol.dispose]: () => {
       client.close();
+    },
+  };
+}
+
+/** A connection to a gateway, which serves all services; dispose of it to let the program end. */
+export interface GatewayConnection extends Disposable {
+  readonly routing: RoutingServiceClient;
+  readonly tables: TableServiceClient;
+  readonly gateway: GatewayServiceClient;
+}
+
+/** Connects to a gateway: `unix:PATH` or `dns:HOST:PORT`. Connecting happens with the first call. */
+export function connectToGateway(
+  target: string,
+  channelCredentials: ChannelCredentials,
+  options: ChannelOptions = {},
+): GatewayConnection {
+  const { RoutingService, TableService, GatewayService } = api().mcroute.v1;
+  const allOptions: ChannelOptions = {
+    ...CHANNEL_OPTIONS,
+    // Nobody keeps settings of clients in the DNS, and hosts of a studio are behind no proxy.
+    'grpc.service_config_disable_resolution': 1,
+    'grpc.enable_http_proxy': 0,
+    // A watch hears nothing for long: finds out that the other side is gone without a word.
+    'grpc.keepalive_time_ms': 60_000,
+    'grpc.keepalive_timeout_ms': 20_000,
+    ...options,
+  };
+  const routing = new RoutingService(target, channelCredentials, allOptions);
+  const shared = { channelOverride: routing.getChannel() };
+  return {
+    routing,
+    tables: new TableService(target, channelCredentials, shared),
+    gateway: new GatewayService(target, channelCredentials, shared),
+    [Symbol.dispose]: () => {
+      routing.close();
     },
   };
 }

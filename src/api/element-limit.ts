@@ -21,6 +21,9 @@ const CHANGE: MessageShape = { 2: RESOURCE, 3: RESOURCE_KEY, 4: MROUTE, 5: MROUT
 /** Shapes of the requests that may be large (proto/mcroute/v1/routing_service.proto). */
 export const APPLY_REQUEST: MessageShape = { 3: CHANGE };
 export const REPLACE_REQUEST: MessageShape = { 3: RESOURCE };
+export const MODIFY_REQUEST: MessageShape = { 3: { 1: CHANGE } };
+/** The same, as far as it tells how many changes there are. */
+export const MODIFY_CHANGES: MessageShape = { 3: { 1: NO_MESSAGES } };
 
 /** Elements of a message, those within elements included. */
 export function countElements(bytes: Uint8Array, shape: MessageShape): number {

@@ -26,7 +26,7 @@ export function writeEntry(
   counters: CounterWords | undefined,
 ): void {
   const start = writer.begin(tag);
-  writeResource(writer, resource);
+  writeResource(writer, RESOURCE, resource);
   for (const owner of owners) writer.string(OWNERS, owner);
   writer.uint32(STATE, STATES[status.state]);
   if (status.failure !== undefined) writer.bytes(ERROR, encodeFailure(status.failure));
@@ -145,8 +145,9 @@ const PROGRAMMINGS = {
   learned: 3,
 } as const satisfies Record<Programming['kind'], number>;
 
-function writeResource(writer: WireWriter, resource: Resource): void {
-  const start = writer.begin(RESOURCE);
+/** Writes a `Resource` as the field of the tag. */
+export function writeResource(writer: WireWriter, tag: number, resource: Resource): void {
+  const start = writer.begin(tag);
   if ('oifs' in resource) writeMroute(writer, resource);
   else if ('ttlThreshold' in resource) writeInterface(writer, resource);
   else writeMembership(writer, resource);

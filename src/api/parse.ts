@@ -19,7 +19,6 @@ import {
   INTERFACE_NAME_MAX,
   LABEL_MAX,
   OIFS_PER_MROUTE_MAX,
-  OWNER_MAX,
   PAIRS_PER_MEMBERSHIP_MAX,
 } from '../model/limits.js';
 import type { Membership, MembershipKey } from '../model/membership.js';
@@ -57,12 +56,18 @@ export class Violations {
     if (this.#bytes <= VIOLATIONS_BYTES_MAX) this.#found.push({ field, description });
   }
 
+  /** INVALID_FIELD with all that was found; undefined if nothing was. */
+  get error(): ApiError | undefined {
+    const [first] = this.#found;
+    if (first === undefined) return undefined;
+    const others = this.#count > 1 ? ` (and ${this.#count - 1} more)` : '';
+    return new ApiError('INVALID_FIELD', `${first.field}: ${first.description}${others}`, { violations: this.#found });
+  }
+
   /** @throws ApiError INVALID_FIELD with all that was found, if anything was. */
   throwIfAny(): void {
-    const [first] = this.#found;
-    if (first === undefined) return;
-    const others = this.#count > 1 ? ` (and ${this.#count - 1} more)` : '';
-    throw new ApiError('INVALID_FIELD', `${first.field}: ${first.description}${others}`, { violations: this.#found });
+    const { error } = this;
+    if (error !== undefined) throw error;
   }
 }
 
@@ -86,17 +91,6 @@ export function parseResources(wire: readonly Resource__Output[], offset: number
   return resources;
 }
 
-/** Checks an owner's name. */
-export function parseOwner(text: string, violations: Violations): string {
-  if (!/^[A-Za-z0-9._@/-]+$/.test(text) || text.length > OWNER_MAX) {
-    violations.add(
-      'owner',
-      `${quote(text)} is not an owner's name: 1 to ${OWNER_MAX} of letters, digits and . _ - @ /, such as 'cli'`,
-    );
-  }
-  return text;
-}
-
 /** Parses a group address or prefix of a filter. */
 export function parseGroupFilter(text: string, field: string, violations: Violations): Prefix | undefined {
   return parsePrefixField(text, field, violations);
@@ -110,7 +104,8 @@ export function parseResource(wire: Resource__Output, path: string, violations: 
   return undefined;
 }
 
-function parseChange(wire: Change__Output, path: string, violations: Violations): Change | undefined {
+/** Parses one change; undefined if something is wrong with it. */
+export function parseChange(wire: Change__Output, path: string, violations: Violations): Change | undefined {
   if (wire.put) {
     const resource = parseResource(wire.put, `${path}.put`, violations);
     return resource && { action: 'put', resource };

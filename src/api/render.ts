@@ -14,6 +14,7 @@ import type {
 } from '../model/resource.js';
 import type { MrouteKey, Oif } from '../model/mroute.js';
 import type { Status as WireStatus } from './generated/google/rpc/Status.js';
+import type { Difference as WireDifference } from './generated/mcroute/v1/Difference.js';
 import type { Entry } from './generated/mcroute/v1/Entry.js';
 import type { MembershipKey as WireMembershipKey } from './generated/mcroute/v1/MembershipKey.js';
 import type { Missing as WireMissing } from './generated/mcroute/v1/Missing.js';
@@ -45,6 +46,20 @@ export function renderResource(resource: Resource): WireResource {
     };
   }
   return { membership: { key: renderMembershipKey(resource.key), label: resource.label } };
+}
+
+/** Renders what is different of an owner's resources. */
+export function renderDifference({
+  before,
+  after,
+}: {
+  readonly before: Resource | undefined;
+  readonly after: Resource | undefined;
+}): WireDifference {
+  return {
+    before: before === undefined ? null : renderResource(before),
+    after: after === undefined ? null : renderResource(after),
+  };
 }
 
 export function renderResourceKey(key: ResourceKey): WireResourceKey {

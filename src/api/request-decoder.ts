@@ -1,12 +1,12 @@
 // The requests that may be large, Apply and Replace, from their bytes straight to the model (resource-decoder.ts).
 import type { Change } from '../model/change.js';
 import type { Resource } from '../model/resource.js';
-import { CHANGE_FIELDS, HEADER_FIELDS, RESULT_VIEWS } from './request-fields.js';
-import { ResourceDecoder } from './resource-decoder.js';
+import type { Duration__Output } from './generated/google/protobuf/Duration.js';
+import { ChangeDecoder, type WireId } from './change-decoder.js';
+import { HEADER_FIELDS, RESULT_VIEWS } from './request-fields.js';
 import { UNUSUAL } from './wire-cursor.js';
 
-/** A uint64: a bigint where a number cannot hold it. */
-export type WireId = number | bigint;
+export type { WireId } from './change-decoder.js';
 
 /** What requests say beside their changes or resources. */
 export interface RequestHeader {
@@ -15,6 +15,10 @@ export interface RequestHeader {
   readonly validateOnly: boolean;
   readonly strict: boolean;
   readonly expectedRevision: bigint | undefined;
+  /** `confirm_within` as it came; undefined if it did not. */
+  readonly confirmWithin: Duration__Output | undefined;
+  readonly comment: string;
+  readonly requestId: string;
 }
 
 /** A request of Apply. */
@@ -39,8 +43,7 @@ type HeaderFields = { -readonly [Field in keyof RequestHeader]: RequestHeader[Fi
  */
 export class RequestDecoder {
   readonly #elementsMax: number;
-  readonly #resources = new ResourceDecoder();
-  #id: WireId = 0;
+  readonly #changes = new ChangeDecoder();
 
   /** @param elementsMax as element-limit.ts counts them; a request that has more is left to it. */
   constructor(elementsMax: number) {
@@ -53,13 +56,13 @@ export class RequestDecoder {
     let view = 0;
     const header = this.#decode(bytes, (tag, end) => {
       if (tag === HEADER_FIELDS.own) {
-        view = this.#resources.keys.cursor.varint(end);
+        view = this.#changes.resources.keys.cursor.varint(end);
         return view !== UNUSUAL;
       }
-      const change = tag === HEADER_FIELDS.elements ? this.#change(end) : undefined;
+      const change = tag === HEADER_FIELDS.elements ? this.#changes.change(end) : undefined;
       if (change === undefined) return false;
       changes.push(change);
-      ids.push(this.#id);
+      ids.push(this.#changes.id);
       return true;
     });
     return header && { ...header, changes, ids, isNotableOnly: view === RESULT_VIEWS.RESULT_VIEW_NOTABLE };
@@ -70,10 +73,10 @@ export class RequestDecoder {
     let resourceCount: number | undefined;
     const header = this.#decode(bytes, (tag, end) => {
       if (tag === HEADER_FIELDS.own) {
-        resourceCount = this.#resources.keys.cursor.varint(end);
+        resourceCount = this.#changes.resources.keys.cursor.varint(end);
         return resourceCount !== UNUSUAL;
       }
-      const resource = tag === HEADER_FIELDS.elements ? this.#resources.resource(end) : undefined;
+      const resource = tag === HEADER_FIELDS.elements ? this.#changes.resources.resource(end) : undefined;
       if (resource === undefined) return false;
       resources.push(resource);
       return true;
@@ -83,17 +86,17 @@ export class RequestDecoder {
 
   /** Reads a request; `readOther` reads what is not of the header, and says whether it could. */
   #decode(bytes: Buffer, readOther: (tag: number, end: number) => boolean): HeaderFields | undefined {
-    this.#resources.begin(bytes);
+    this.#changes.resources.begin(bytes);
     try {
       return this.#header(readOther);
     } finally {
       // The bytes of a large request are not kept until the next one comes.
-      this.#resources.begin(NO_BYTES);
+      this.#changes.resources.begin(NO_BYTES);
     }
   }
 
   #header(readOther: (tag: number, end: number) => boolean): HeaderFields | undefined {
-    const { cursor } = this.#resources.keys;
+    const { cursor } = this.#changes.resources.keys;
     const { bytes } = cursor;
     const end = bytes.length;
     const header: HeaderFields = {
@@ -102,14 +105,17 @@ export class RequestDecoder {
       validateOnly: false,
       strict: false,
       expectedRevision: undefined,
+      confirmWithin: undefined,
+      comment: '',
+      requestId: '',
     };
     while (cursor.at < end) {
       const tag = bytes[cursor.at++] ?? 0;
       switch (tag) {
         case HEADER_FIELDS.elements: {
-          this.#resources.keys.elements++;
+          this.#changes.resources.keys.elements++;
           const next = cursor.endOfBytes(end);
-          if (next === UNUSUAL || !readOther(tag, next) || this.#resources.keys.elements > this.#elementsMax)
+          if (next === UNUSUAL || !readOther(tag, next) || this.#changes.resources.keys.elements > this.#elementsMax)
             return undefined;
           break;
         }
@@ -118,10 +124,13 @@ export class RequestDecoder {
           if (header.table === UNUSUAL) return undefined;
           break;
         }
-        case HEADER_FIELDS.owner: {
+        case HEADER_FIELDS.owner:
+        case HEADER_FIELDS.comment:
+        case HEADER_FIELDS.requestId: {
           const next = cursor.endOfBytes(end);
-          if (next === UNUSUAL) return undefined;
-          header.owner = bytes.toString('utf8', cursor.at, next);
+          const field = HEADER_TEXTS.get(tag);
+          if (next === UNUSUAL || field === undefined) return undefined;
+          header[field] = bytes.toString('utf8', cursor.at, next);
           cursor.at = next;
           break;
         }
@@ -148,52 +157,12 @@ export class RequestDecoder {
     }
     return header;
   }
-
-  /** Reads a change; its id is in #id. */
-  #change(end: number): Change | undefined {
-    const { cursor } = this.#resources.keys;
-    let change: Change | undefined;
-    this.#id = 0;
-    while (cursor.at < end) {
-      const tag = cursor.bytes[cursor.at++] ?? 0;
-      if (tag === CHANGE_FIELDS.id) {
-        this.#id = cursor.varint64(end);
-        if (this.#id === UNUSUAL) return undefined;
-        continue;
-      }
-      if (tag > CHANGE_FIELDS.deleteExisting || (tag & 7) !== 2) {
-        if (!cursor.skip(tag, CHANGE_FIELDS.known, end)) return undefined;
-        continue;
-      }
-      this.#resources.keys.elements++;
-      const next = cursor.endOfBytes(end);
-      if (next === UNUSUAL || change !== undefined) return undefined;
-      change = this.#action(tag, next);
-      if (change === undefined) return undefined;
-    }
-    return change;
-  }
-
-  #action(tag: number, end: number): Change | undefined {
-    switch (tag) {
-      case CHANGE_FIELDS.put: {
-        const resource = this.#resources.resource(end);
-        return resource && { action: 'put', resource };
-      }
-      case CHANGE_FIELDS.delete:
-      case CHANGE_FIELDS.deleteExisting: {
-        const key = this.#resources.keys.resource(end);
-        return key && { action: 'delete', key, mustExist: tag === CHANGE_FIELDS.deleteExisting };
-      }
-      case CHANGE_FIELDS.addOifs:
-      case CHANGE_FIELDS.removeOifs: {
-        const mroute = this.#resources.mroute(end);
-        return mroute && { action: tag === CHANGE_FIELDS.addOifs ? 'add-oifs' : 'remove-oifs', mroute };
-      }
-      default:
-        return undefined;
-    }
-  }
 }
+
+const HEADER_TEXTS: ReadonlyMap<number, 'owner' | 'comment' | 'requestId'> = new Map([
+  [HEADER_FIELDS.owner, 'owner'],
+  [HEADER_FIELDS.comment, 'comment'],
+  [HEADER_FIELDS.requestId, 'requestId'],
+]);
 
 const NO_BYTES = Buffer.alloc(0);

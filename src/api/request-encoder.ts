@@ -28,6 +28,7 @@ import { WireWriter } from './wire-writer.js';
 
 /** Encodes a request of Apply; undefined if the generated encoder is to be asked. */
 export function encodeApply(request: ApplyRequest): Buffer | undefined {
+  if (hasRareFields(request)) return undefined;
   const encoder = new RequestEncoder();
   encoder.header(request);
   encoder.changes(request.changes);
@@ -38,6 +39,7 @@ export function encodeApply(request: ApplyRequest): Buffer | undefined {
 
 /** Encodes a message of a request of Replace; undefined if the generated encoder is to be asked. */
 export function encodeReplace(request: ReplaceRequest): Buffer | undefined {
+  if (hasRareFields(request)) return undefined;
   const encoder = new RequestEncoder();
   encoder.header(request);
   encoder.resources(request.resources);
@@ -47,6 +49,11 @@ export function encodeReplace(request: ReplaceRequest): Buffer | undefined {
 
 /** Values of the lower word of 64 bits. */
 const WORD = 2 ** 32;
+
+/** What only a person's changes have is left to the generated encoder. */
+function hasRareFields({ confirmWithin, comment, requestId }: ApplyRequest | ReplaceRequest): boolean {
+  return (confirmWithin ?? undefined) !== undefined || (comment ?? '') !== '' || (requestId ?? '') !== '';
+}
 
 function isView(results: unknown): results is keyof typeof RESULT_VIEWS {
   return typeof results === 'string' && Object.hasOwn(RESULT_VIEWS, results);

@@ -13,7 +13,9 @@ export const HEADER_FIELDS = {
   strict: varintTag(6),
   /** `results` of Apply, `resource_count` of Replace. */
   own: varintTag(7),
-  /** Those from 8 on are seldom there, and left to the generated decoder. */
+  /** `confirm_within` is seldom there, and left to the generated decoder. */
+  comment: lengthTag(9),
+  requestId: lengthTag(10),
   known: 10,
 } as const;
 

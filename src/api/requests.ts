@@ -102,10 +102,11 @@ function plainReplaceMessage(request: ReplaceRequest__Output, refusal: ApiError 
 }
 
 function headerOf(request: ApplyRequest__Output | ReplaceRequest__Output): RequestHeader {
-  const { table, owner, validateOnly, strict } = request;
+  const { table, owner, validateOnly, strict, comment, requestId } = request;
   const expectedRevision =
     request._expectedRevision === undefined ? undefined : BigInt(request.expectedRevision ?? '0');
-  return { table, owner, validateOnly, strict, expectedRevision };
+  const confirmWithin = request.confirmWithin ?? undefined;
+  return { table, owner, validateOnly, strict, expectedRevision, confirmWithin, comment, requestId };
 }
 
 function tooManyElements(elements: number, limit: number): ApiError {

@@ -1,5 +1,5 @@
 // A gRPC service on a unix socket, with health and reflection: what an agent and the supervisor have in common.
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import { createServer, connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials, type ServiceDefinition, type UntypedServiceImplementation } from '@grpc/grpc-js';
@@ -31,10 +31,18 @@ export interface SocketService {
   readonly name: string;
   readonly definition: ServiceDefinition;
   readonly handlers: UntypedServiceImplementation;
+  /** Left out: its user and group. */
+  readonly access?: SocketAccess | undefined;
   /** How another socket is chosen, such as `choose another --socket`. */
   readonly cure: string;
   /** Ends the streams that would not end by themselves; called when the server stops. */
   readonly endStreams: () => void;
+}
+
+/** Who may use a socket that is made. */
+export interface SocketAccess {
+  /** Its owner, by id; undefined: the user of this process. The group has no access. */
+  readonly onlyUser: number | undefined;
 }
 
 export interface RunningServer {
@@ -43,7 +51,7 @@ export interface RunningServer {
 }
 
 /**
- * Serves on a unix socket. One that is made gets mode 0660, and a socket that a dead program left is removed first.
+ * Serves on a unix socket. One that is made gets mode 0660, or 0600 for one user, and a socket that a dead program left is removed first.
  *
  * @throws SocketError
  */
@@ -63,7 +71,7 @@ export async function serveOnSocket(socket: ServedSocket, service: SocketService
   for (const service of ['', name]) health.set(service, 'SERVING');
   health.addTo(server);
   addReflection(server);
-  const stopListening = typeof socket === 'string' ? await bind(server, socket, cure) : await accept(server, socket);
+  const stopListening = typeof socket === 'string' ? await bind(server, socket, service) : await accept(server, socket);
   return {
     stop: async () => {
       stopListening();
@@ -91,14 +99,21 @@ export function answersAt(path: string): Promise<boolean> {
 /** Gives what ends the listening before the server stops. */
 type StopListening = () => void;
 
-async function bind(server: Server, path: string, cure: string): Promise<StopListening> {
+async function bind(server: Server, path: string, { cure, access }: SocketService): Promise<StopListening> {
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) => {
       if (error === null) resolve();
       else reject(bindError(path, cure, error));
     });
   });
-  chmodSync(path, 0o660);
+  try {
+    // In this order: without CAP_FOWNER root cannot change the mode of another's socket.
+    chmodSync(path, access === undefined ? 0o660 : 0o600);
+    if (access?.onlyUser !== undefined) chownSync(path, access.onlyUser, -1);
+  } catch (error) {
+    server.forceShutdown();
+    throw error;
+  }
   // The server closes what it has bound.
   return () => undefined;
 }
@@ -126,8 +141,8 @@ function bindError(path: string, cure: string, error: Error): SocketError {
   );
 }
 
-/** grpc-js does not remove the socket of a program that was killed. One that answers is in use. */
-async function clearStaleSocket(path: string, cure: string): Promise<void> {
+/** Removes the socket of a program that was killed, as grpc-js and Node do not. One that answers is in use. @throws SocketError */
+export async function clearStaleSocket(path: string, cure: string): Promise<void> {
   if (Buffer.byteLength(path) > SOCKET_PATH_MAX) {
     throw new SocketError('SOCKET_PATH', `'${path}' is longer than ${SOCKET_PATH_MAX} bytes: ${cure}, a shorter one`);
   }

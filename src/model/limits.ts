@@ -46,6 +46,18 @@ export const ELEMENTS_MAX = 1_200_000;
 /** Watches that one agent, or the supervisor, serves at once. */
 export const WATCHERS_MAX = 256;
 
+/** Sessions (Modify) that one agent has at once. */
+export const SESSIONS_MAX = 64;
+
+/** Roles of sessions whose election ids one table remembers, and owners whose absence it minds. */
+export const ROLES_PER_TABLE_MAX = 1_024;
+
+/** Longest time that an owner's resources outlive its last session, in seconds: a year. */
+export const HOLD_TIME_MAX_S = 31_536_000;
+
+/** Operations of one session, pending or failed, whose later states are told. */
+export const TRACKED_OPERATIONS_MAX = 100_000;
+
 /** Lists that one agent sends at once; each holds the entries as they were when it began. */
 export const LISTS_MAX = 16;
 
@@ -126,3 +138,35 @@ export const HOOK_LINE_MAX = 1_024;
 
 /** Bytes of a path (PATH_MAX of the kernel less the final zero). */
 export const PATH_MAX = 4_095;
+
+/** Bytes of the name by which a gateway knows a caller. */
+export const IDENTITY_MAX = 256;
+
+/** Rules of a policy, and items of one of their lists. */
+export const POLICY_RULES_MAX = 1_000;
+export const POLICY_LIST_MAX = 256;
+
+/** Bytes and changes of one file of the history of an owner, of which two are kept. */
+export const HISTORY_BYTES_PER_GENERATION_MAX = 8 * 1024 * 1024;
+export const HISTORY_ENTRIES_PER_GENERATION_MAX = 512;
+
+/** Differences that the history of an owner has twice at most where nothing is saved. */
+export const HISTORY_DIFFERENCES_IN_MEMORY_MAX = 50_000;
+
+/** Owners with a history, and changes and bytes of all of them; the owner whose last change is the oldest is forgotten first. */
+export const HISTORY_OWNERS_MAX = 256;
+export const HISTORY_ENTRIES_MAX = 32_768;
+export const HISTORY_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Requests without effect that are remembered by their ids. */
+export const REPEATABLE_REQUESTS_MAX = 1_024;
+
+/** Bytes of the comment of a change, and of a request id. */
+export const COMMENT_MAX = 256;
+export const REQUEST_ID_MAX = 64;
+
+/** Time within which a change can be asked to be confirmed, in seconds: a day. */
+export const CONFIRM_WITHIN_MAX_S = 86_400;
+
+/** Owners of one table whose changes wait for confirmation. */
+export const UNCONFIRMED_OWNERS_MAX = 256;

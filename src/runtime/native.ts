@@ -28,6 +28,15 @@ export interface NotifyReceiver {
   close(): void;
 }
 
+/** Who connected to a unix socket, as it was then. */
+export interface PeerCredentials {
+  /** 0 where the process is in no view of ours. */
+  readonly pid: number;
+  readonly uid: number;
+  /** Each once; the first is the effective one. */
+  readonly gids: readonly number[];
+}
+
 /** The part of the addon that has nothing to do with routing. */
 export interface RuntimeAddon {
   /**
@@ -37,6 +46,8 @@ export interface RuntimeAddon {
   notify(path: string, state: string, fds: readonly number[]): void;
   /** Binds a datagram socket with SO_PASSCRED to the path, which must be free, and lets everyone write to it. */
   openNotifyReceiver(path: string): NotifyReceiver;
+  /** Who is at the other end of a connected unix socket (SO_PEERCRED, SO_PEERGROUPS). */
+  peerCredentials(fd: number): PeerCredentials;
   /** Closes on exec: FD_CLOEXEC. Inherited descriptors come without it. */
   setCloseOnExec(fd: number): void;
   /** A descriptor of a new, empty file that is nowhere but in memory (memfd_create(2)), close-on-exec. */

@@ -10,6 +10,11 @@ export function stateDirectory(environment: NodeJS.ProcessEnv): string | undefin
   return directoryOf(environment, 'STATE_DIRECTORY');
 }
 
+/** Directory of logs that are files: MCROUTE_LOGS_DIRECTORY, that of the unit (LOGS_DIRECTORY), or /var/log/mcroute. */
+export function logsDirectory(environment: NodeJS.ProcessEnv): string {
+  return directoryOf(environment, 'LOGS_DIRECTORY') ?? '/var/log/mcroute';
+}
+
 /** The socket on which the agent of a table serves. */
 export function agentSocketPath(environment: NodeJS.ProcessEnv, table: number): string {
   return join(runtimeDirectory(environment), `${table}.sock`);
@@ -20,7 +25,12 @@ export function supervisorSocketPath(environment: NodeJS.ProcessEnv): string {
   return join(runtimeDirectory(environment), 'supervisor.sock');
 }
 
-/** The socket to which agents tell the supervisor how they are. */
+/** The socket on which the supervisor serves the gateway. */
+export function gatewayDoorPath(environment: NodeJS.ProcessEnv): string {
+  return join(runtimeDirectory(environment), 'supervisor-gateway.sock');
+}
+
+/** The socket to which agents and the gateway tell the supervisor how they are. */
 export function notifySocketPath(environment: NodeJS.ProcessEnv): string {
   return join(runtimeDirectory(environment), 'notify.sock');
 }

@@ -4,6 +4,7 @@ import { EventEmitter } from 'node:events';
 import {
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type StatusObject,
@@ -12,32 +13,39 @@ import {
 } from '@grpc/grpc-js';
 import type { ApplyRequest__Output } from '../../src/api/generated/mcroute/v1/ApplyRequest.js';
 import type { ApplyResponse } from '../../src/api/generated/mcroute/v1/ApplyResponse.js';
+import type { ConfirmRequest__Output } from '../../src/api/generated/mcroute/v1/ConfirmRequest.js';
 import type { Filter__Output } from '../../src/api/generated/mcroute/v1/Filter.js';
 import type { InterfaceStatus } from '../../src/api/generated/mcroute/v1/InterfaceStatus.js';
 import type { ListResponse } from '../../src/api/generated/mcroute/v1/ListResponse.js';
 import type { MfcEntry } from '../../src/api/generated/mcroute/v1/MfcEntry.js';
+import type { ModifyRequest__Output } from '../../src/api/generated/mcroute/v1/ModifyRequest.js';
+import type { ModifyResponse } from '../../src/api/generated/mcroute/v1/ModifyResponse.js';
 import type { Mrule } from '../../src/api/generated/mcroute/v1/Mrule.js';
 import type { ReloadResponse } from '../../src/api/generated/mcroute/v1/ReloadResponse.js';
 import type { ReplaceRequest__Output } from '../../src/api/generated/mcroute/v1/ReplaceRequest.js';
 import type { ReplaceResponse } from '../../src/api/generated/mcroute/v1/ReplaceResponse.js';
+import type { RollbackRequest__Output } from '../../src/api/generated/mcroute/v1/RollbackRequest.js';
 import type { RoutingServiceHandlers } from '../../src/api/generated/mcroute/v1/RoutingService.js';
 import type { WatchRequest__Output } from '../../src/api/generated/mcroute/v1/WatchRequest.js';
 import type { WatchResponse } from '../../src/api/generated/mcroute/v1/WatchResponse.js';
 import { CHANNEL_OPTIONS } from '../../src/api/client.js';
 import { api } from '../../src/api/load.js';
-import { Violations, parseChanges, parseGroupFilter, parseOwner, parseResources } from '../../src/api/parse.js';
+import { Violations, parseChanges, parseGroupFilter, parseResources } from '../../src/api/parse.js';
+import { parseOwner } from '../../src/api/parse-header.js';
 import {
   EFFECTS,
   STATES,
+  renderDifference,
   renderEntry,
-  renderResource,
   renderResourceKey,
   renderWarning,
 } from '../../src/api/render.js';
 import { ApiError, toStatusObject } from '../../src/api/status.js';
 import { overlaps } from '../../src/model/address.js';
+import type { Change } from '../../src/model/change.js';
 import type { Resource } from '../../src/model/resource.js';
 import type { Named } from '../../src/agent/service/routing-service.js';
+import { FakeHistory } from './fake-history.js';
 import { FakeTable, type FakeEntry } from './fake-table.js';
 
 /** Entries in one message of a list. */
@@ -46,6 +54,7 @@ const ENTRIES_PER_MESSAGE = 256;
 /** A double of an agent. */
 export class FakeAgent implements AsyncDisposable {
   readonly table = new FakeTable();
+  readonly history = new FakeHistory(this.table);
   readonly path: string;
   /** The table that it serves. */
   readonly number: number;
@@ -116,15 +125,26 @@ export class FakeAgent implements AsyncDisposable {
     return Promise.resolve();
   }
 
-  #handlers(): Omit<Named<RoutingServiceHandlers>, 'Modify' | 'Confirm' | 'Rollback' | 'ListHistory'> {
+  #handlers(): Named<RoutingServiceHandlers> {
     return {
+      Modify: (call) => {
+        this.#modify(call);
+      },
+      Confirm: this.#unary('Confirm', ({ owner }: ConfirmRequest__Output) => this.history.confirm(owner)),
+      Rollback: this.#unary('Rollback', (request: RollbackRequest__Output) =>
+        this.history.rollback(request, optionsOf(request).expectedRevision),
+      ),
+      ListHistory: (call) => {
+        const { owner, limit } = call.request;
+        this.#stream('ListHistory', call, () => [{ entries: this.history.list(owner, limit) }]);
+      },
       Reload: this.#unary('Reload', () => ({ revision: String(this.table.revision), ...this.reloaded })),
       Stop: this.#unary('Stop', () => {
         this.events.emit('stopped');
         return {};
       }),
       GetCapabilities: this.#unary('GetCapabilities', () => ({
-        apiVersion: '1.0.0',
+        apiVersion: '1.1.0',
         serverVersion: '0.9.0',
         table: this.number,
         families: ['FAMILY_IPV4', 'FAMILY_IPV6'],
@@ -216,9 +236,13 @@ export class FakeAgent implements AsyncDisposable {
     const owner = parseOwner(request.owner, violations);
     const changes = parseChanges(request.changes, violations);
     violations.throwIfAny();
-    const results = this.table.apply(owner, changes, optionsOf(request));
-    const counts = { added: 0, changed: 0, removed: 0, unchanged: 0 };
-    for (const { effect } of results) counts[effect]++;
+    const before = this.table.resourcesOf(owner);
+    const { results, counts, confirmDeadline } = this.history.write('Apply', request, () => {
+      const results = this.table.apply(owner, changes, optionsOf(request));
+      const counts = { added: 0, changed: 0, removed: 0, unchanged: 0 };
+      for (const { effect } of results) counts[effect]++;
+      return { results, counts, ...counts };
+    });
     const all = results.map(({ effect, warnings, entry }, index) => ({
       id: request.changes[index]?.id ?? '0',
       effect: EFFECTS[effect],
@@ -233,6 +257,8 @@ export class FakeAgent implements AsyncDisposable {
       revision: String(this.table.revision),
       results: request.results === 'RESULT_VIEW_NOTABLE' ? notable : all,
       ...counts,
+      differences: request.validateOnly ? differencesBy(before, changes).map(renderDifference) : [],
+      confirmDeadline,
     };
   }
 
@@ -247,16 +273,50 @@ export class FakeAgent implements AsyncDisposable {
       resources.push(...parseResources(request.resources, resources.length, violations));
     }
     violations.throwIfAny();
-    const { differences, warnings, ...counts } = this.table.replace(first.owner, resources, optionsOf(first));
+    const { differences, warnings, ...counts } = this.history.write('Replace', first, () =>
+      this.table.replace(first.owner, resources, optionsOf(first)),
+    );
     return {
       revision: String(this.table.revision),
       ...counts,
-      differences: (first.validateOnly ? differences : []).map(({ before, after }) => ({
-        before: before === undefined ? null : renderResource(before),
-        after: after === undefined ? null : renderResource(after),
-      })),
+      differences: (first.validateOnly ? differences : []).map(renderDifference),
       warnings: warnings.map(renderWarning),
     };
+  }
+
+  /** One session, which is always the primary. */
+  #modify(call: ServerDuplexStream<ModifyRequest__Output, ModifyResponse>): void {
+    const fail = (error: Partial<StatusObject>) => call.emit('error', error);
+    if (this.#refuses('Modify', call, fail)) return;
+    let owner = '';
+    let batch = 0;
+    call.on('error', () => undefined);
+    call.on('data', ({ session, changes }: ModifyRequest__Output) => {
+      if (session) {
+        ({ owner } = session);
+        const state = { isPrimary: true, hasPrimary: true, highestElectionId: session.electionId };
+        call.write({ revision: String(this.table.revision), session: state });
+      }
+      if (!changes) return;
+      batch++;
+      try {
+        const options = { validateOnly: false, strict: false, expectedRevision: undefined };
+        const violations = new Violations();
+        const parsed = parseChanges(changes.changes, violations);
+        violations.throwIfAny();
+        const results = this.table.apply(owner, parsed, options).map(({ effect, entry }, index) => ({
+          id: changes.changes[index]?.id ?? '0',
+          effect: EFFECTS[effect],
+          entry: entry === undefined ? null : renderEntry(entry.resource, entry.owners, entry.status),
+        }));
+        call.write({ revision: String(this.table.revision), batch: String(batch), results });
+      } catch (error) {
+        fail(statusOf(error));
+      }
+    });
+    call.on('end', () => {
+      call.end();
+    });
   }
 
   #list(filter: Filter__Output | null, isFull: boolean): ListResponse[] {
@@ -322,6 +382,18 @@ export class FakeAgent implements AsyncDisposable {
     if (isSynced) events.push({ synced: {} });
     watch.write({ revision: String(this.table.revision), events });
   }
+}
+
+/** What changes would make different. */
+function differencesBy(before: readonly Resource[], changes: readonly Change[]) {
+  const table = new FakeTable();
+  const options = { validateOnly: false, strict: false, expectedRevision: undefined };
+  table.replace('', before, options);
+  table.apply('', changes, options);
+  const after = table.resourcesOf('');
+  const held = new FakeTable();
+  held.replace('', before, options);
+  return held.replace('', after, options).differences;
 }
 
 function renderFake({ resource, owners, status }: FakeEntry) {

@@ -84,6 +84,11 @@ export class FakeTable {
     return { ...counts, differences, warnings };
   }
 
+  /** What an owner wants. */
+  resourcesOf(owner: string): Resource[] {
+    return [...(this.#owners.get(owner)?.values() ?? [])];
+  }
+
   /** Keys that somebody wants. */
   keys(): string[] {
     return [...new Set([...this.#owners.values()].flatMap((wishes) => [...wishes.keys()]))].sort();

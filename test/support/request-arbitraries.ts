@@ -135,6 +135,8 @@ const header = {
   validateOnly: fc.boolean(),
   expectedRevision: fc.oneof(fc.nat(5), fc.constant('18446744073709551615')),
   strict: fc.boolean(),
+  comment: fc.constantFrom('', 'hall 2', 'Küche'),
+  requestId: fc.constantFrom('', '7f1c', 'x'.repeat(200)),
 };
 
 /** A request of either method. */

@@ -1,7 +1,12 @@
 // What an engine does for its wishes, and nothing else of it: a rib whose steps go to a journal.
 import type { SavedEngine } from '../../src/agent/durable-wishes.js';
-import type { WishJournal } from '../../src/agent/engine.js';
+import type { StepNote, WishJournal } from '../../src/agent/engine.js';
 import { type OwnedResource, Rib, type Step, reverseStep } from '../../src/agent/rib/rib.js';
+
+const NOTE: StepNote = {
+  origin: { method: 'Apply' },
+  effects: { added: 0, changed: 0, removed: 0, unchanged: 0 },
+};
 
 export class SavedRib implements SavedEngine {
   readonly #rib = new Rib();
@@ -22,7 +27,7 @@ export class SavedRib implements SavedEngine {
 
   /** In the order of `Engine.apply`: the rib has the step when the journal has it. */
   take(step: Step): void {
-    this.#journal.append(step, this.#revision + 1n);
+    this.#journal.append(step, this.#revision + 1n, NOTE);
     this.#rib.commit(step);
     this.#revision++;
   }

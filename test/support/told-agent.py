@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Stands in for mcroute-agent where only its life matters: does what it is told.
+"""Stands in for mcroute-agent, or mcroute-gateway, where only its life matters: does what it is told.
 
-It is told by the file TOLD_DIRECTORY/TABLE when it starts, and later by who connects to its --socket; one order a line:
+It is told by the file TOLD_DIRECTORY/TABLE, or TOLD_DIRECTORY/gateway, when it starts, and later by who connects to its --socket; one order a line:
 
   ready              READY=1 and a status
   keep NAME [COUNT]  makes files in memory and gives them to the keeper
@@ -17,7 +17,7 @@ It is told by the file TOLD_DIRECTORY/TABLE when it starts, and later by who con
 
 A line `---` in the file divides it: the first life has the first part, and so on; the last one is for all that follow. Each
 life adds a line of JSON to TOLD_DIRECTORY/TABLE.lives. SIGTERM and SIGINT: forgets all descriptors, then ends with 0.
-SIGUSR2: ends with 0. Signs of life are sent as WATCHDOG_USEC asks for.
+SIGUSR2: ends with 0. SIGHUP: says so on stderr. Signs of life are sent as WATCHDOG_USEC asks for.
 """
 
 import ctypes
@@ -38,15 +38,15 @@ FIRST_DESCRIPTOR = 3
 class Agent:
     def __init__(self):
         options = dict(zip(sys.argv[1:], sys.argv[2:]))
-        self.table = options["--table"]
+        self.table = options.get("--table", "gateway")
         self.file = os.path.join(os.environ["TOLD_DIRECTORY"], self.table)
         self.lock = open(self.file + ".lock", "w", encoding="utf-8")
         # There are never two agents of a table; the next life may say so if there were.
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.kept = self.take_descriptors()
         self.note_life()
-        self.control = listen(options["--socket"])
-        self.path = options["--socket"]
+        self.path = options.get("--socket") or os.path.join(options["--runtime-directory"], "gateway.sock")
+        self.control = listen(self.path)
 
     def take_descriptors(self):
         count = int(os.environ.get("LISTEN_FDS", "0"))
@@ -118,12 +118,18 @@ class Agent:
         os.unlink(self.path)
         os._exit(0)
 
+    def take(self, number):
+        if number == signal.SIGHUP:
+            print("it reads its files again", file=sys.stderr, flush=True)
+        else:
+            self.end(number)
+
     def live(self):
-        endings = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2]
+        handled = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2, signal.SIGHUP]
         received, wakeup = socket.socketpair()
         wakeup.setblocking(False)
         signal.set_wakeup_fd(wakeup.fileno())
-        for number in endings:
+        for number in handled:
             signal.signal(number, lambda *_: None)
         for order in self.orders():
             self.obey(order)
@@ -131,7 +137,7 @@ class Agent:
         while True:
             readable, _, _ = select.select([received, self.control], [], [], period)
             if received in readable:
-                self.end(received.recv(1)[0])
+                self.take(received.recv(1)[0])
             if self.control in readable:
                 self.serve()
             notify("WATCHDOG=1")

@@ -16,12 +16,25 @@ function generated(name: 'ApplyRequest' | 'ReplaceRequest', request: object): Bu
   return codec.encode(codec.fromObject(request)).finish() as Buffer;
 }
 
+/** Whether the request has what is left to the generated encoder. */
+function hasRareFields({ comment = '', requestId = '' }: ApplyRequest | ReplaceRequest): boolean {
+  return comment !== '' || requestId !== '';
+}
+
 function assertSameApply(request: ApplyRequest): void {
+  if (hasRareFields(request)) {
+    assert.equal(encodeApply(request), undefined);
+    return;
+  }
   const bytes = encodeApply(request) ?? assert.fail('it was not encoded');
   assert.deepEqual(Apply.requestDeserialize(bytes), Apply.requestDeserialize(generated('ApplyRequest', request)));
 }
 
 function assertSameReplace(request: ReplaceRequest): void {
+  if (hasRareFields(request)) {
+    assert.equal(encodeReplace(request), undefined);
+    return;
+  }
   const bytes = encodeReplace(request) ?? assert.fail('it was not encoded');
   assert.deepEqual(Replace.requestDeserialize(bytes), Replace.requestDeserialize(generated('ReplaceRequest', request)));
 }

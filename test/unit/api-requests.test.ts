@@ -6,7 +6,7 @@ import type { ApplyRequest } from '../../src/api/generated/mcroute/v1/ApplyReque
 import type { ReplaceRequest } from '../../src/api/generated/mcroute/v1/ReplaceRequest.js';
 import type { Resource } from '../../src/api/generated/mcroute/v1/Resource.js';
 import { Violations, parseChanges, parseResources } from '../../src/api/parse.js';
-import { RequestDecoder } from '../../src/api/request-decoder.js';
+import { RequestDecoder, type RequestHeader } from '../../src/api/request-decoder.js';
 import { requestReader } from '../../src/api/requests.js';
 import { ELEMENTS_MAX, OIFS_PER_MROUTE_MAX } from '../../src/model/limits.js';
 import { requests } from '../support/request-arbitraries.js';
@@ -14,12 +14,18 @@ import { requests } from '../support/request-arbitraries.js';
 const { Apply, Replace } = api().mcroute.v1.RoutingService.service;
 const PLAIN = { apply: Apply.requestDeserialize, replace: Replace.requestDeserialize };
 
+/** What either way says of a header. */
+function headerOf(header: Omit<RequestHeader, 'expectedRevision' | 'confirmWithin'>): unknown {
+  const { table, owner, validateOnly, strict, comment, requestId } = header;
+  return { table, owner, validateOnly, strict, comment, requestId };
+}
+
 /** What the generated decoder and parse.ts make of bytes; a text if they refuse them. */
 function plainApply(bytes: Buffer): unknown {
   return outcomeOf((violations) => {
     const { changes, results, _expectedRevision, expectedRevision = '', ...header } = Apply.requestDeserialize(bytes);
     return {
-      header: [header.table, header.owner, header.validateOnly, header.strict],
+      header: headerOf(header),
       expectedRevision: _expectedRevision === undefined ? undefined : BigInt(expectedRevision),
       isNotableOnly: results === 'RESULT_VIEW_NOTABLE',
       ids: changes.map(({ id }) => BigInt(id)),
@@ -33,7 +39,7 @@ function fastApply(bytes: Buffer): unknown {
   if (decoded === undefined) return undefined;
   const { changes, ids, isNotableOnly, expectedRevision, ...header } = decoded;
   return {
-    header: [header.table, header.owner, header.validateOnly, header.strict],
+    header: headerOf(header),
     expectedRevision,
     isNotableOnly,
     ids: ids.map(BigInt),
@@ -46,7 +52,7 @@ function plainReplace(bytes: Buffer): unknown {
     const request = Replace.requestDeserialize(bytes);
     const { resources, _resourceCount, resourceCount, _expectedRevision, expectedRevision = '', ...header } = request;
     return {
-      header: [header.table, header.owner, header.validateOnly, header.strict],
+      header: headerOf(header),
       expectedRevision: _expectedRevision === undefined ? undefined : BigInt(expectedRevision),
       resourceCount: _resourceCount === undefined ? undefined : resourceCount,
       resources: parseResources(resources, 0, violations),
@@ -59,7 +65,7 @@ function fastReplace(bytes: Buffer): unknown {
   if (decoded === undefined) return undefined;
   const { resources, resourceCount, expectedRevision, ...header } = decoded;
   return {
-    header: [header.table, header.owner, header.validateOnly, header.strict],
+    header: headerOf(header),
     expectedRevision,
     resourceCount,
     resources,
@@ -122,6 +128,15 @@ describe('requests are decoded the fast way', () => {
       { numRuns: 3_000 },
     );
     assert.ok(taken > 100, `only ${taken} damaged requests were valid`);
+  });
+
+  it('not if they are to be confirmed, which the plain way reads', () => {
+    const confirmWithin = { seconds: '90', nanos: 0 };
+    const bytes = Apply.requestSerialize({ owner: 'cli', confirmWithin });
+    assert.equal(fastApply(bytes), undefined);
+    assert.deepEqual(requestReader(PLAIN, ELEMENTS_MAX).apply(bytes).confirmWithin, confirmWithin);
+    const message = Replace.requestSerialize({ owner: 'cli', confirmWithin });
+    assert.deepEqual(requestReader(PLAIN, ELEMENTS_MAX).replace(message).confirmWithin, confirmWithin);
   });
 
   it('with their addresses, whatever these look like', () => {

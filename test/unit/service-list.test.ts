@@ -146,14 +146,14 @@ describe('a list', () => {
     const { engine } = openEngine();
     const lists = new Lists(engine);
     const empty = new Reader();
-    await lists.list(BASIC, empty.call);
+    await lists.list(BASIC, undefined, empty.call);
     assert.deepEqual(empty.messages.map(decodeListResponse), [{ revision: '1', entries: [] }]);
     const many = Array.from({ length: 3_000 }, (_, n) =>
       putOf(mroute(`(10.0.0.1, 239.1.${n >> 8}.${n & 255}) eth0 > eth1`)),
     );
     engine.apply('cli', many, APPLY);
     const reader = new Reader();
-    await lists.list(FULL, reader.call);
+    await lists.list(FULL, undefined, reader.call);
     const messages = reader.messages.map(decodeListResponse);
     assert.ok(messages.length > 2);
     assert.deepEqual([...new Set(messages.map(({ revision }) => revision))], [String(engine.revision)]);
@@ -172,7 +172,7 @@ describe('a list', () => {
     engine.apply('cli', many.map(putOf), APPLY);
     const revision = String(engine.revision);
     const reader = new Reader();
-    const sent = lists.list(FULL, reader.call);
+    const sent = lists.list(FULL, undefined, reader.call);
     engine.apply(
       'cli',
       many.slice(100).map(({ key }) => ({ action: 'delete', key, mustExist: true })),
@@ -186,7 +186,7 @@ describe('a list', () => {
     // What was sent after the change has no counters any more.
     assert.equal(entries.at(-1)?.counters, null);
     const after = new Reader();
-    await lists.list(FULL, after.call);
+    await lists.list(FULL, undefined, after.call);
     assert.equal(after.messages.map(decodeListResponse).flatMap((message) => message.entries).length, 100);
     engine.stop();
   });
@@ -197,7 +197,7 @@ describe('a list', () => {
     engine.apply('cli', [putOf(mroute('(*, 239.1.0.1) eth0 > eth1')), putOf(membership('(*, 239.1.0.2) eth0'))], APPLY);
     const groupsOf = async (filter: Parameters<Lists['list']>[0]['filter']) => {
       const reader = new Reader();
-      await lists.list({ ...BASIC, filter }, reader.call);
+      await lists.list({ ...BASIC, filter }, undefined, reader.call);
       const entries = reader.messages.map(decodeListResponse).flatMap((message) => message.entries);
       return entries.map(({ resource }) => (resource?.mroute ?? resource?.membership)?.key?.group);
     };
@@ -221,7 +221,7 @@ describe('a list of the forwarding cache', () => {
       );
     kernel.send('eth0', testSource('ipv4', 1), testGroup('ipv4', 1));
     const reader = new Reader();
-    await listMfc(engine, { table: 0, view: 'VIEW_FULL' }, reader.call);
+    await listMfc(engine, { table: 0, view: 'VIEW_FULL' }, undefined, reader.call);
     const { deserialize } = formsOf<object, ListMfcResponse__Output>(codec('mcroute.v1.ListMfcResponse'));
     const entries = reader.messages.flatMap((message) => deserialize(message).entries);
     assert.deepEqual(

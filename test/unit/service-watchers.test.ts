@@ -10,6 +10,7 @@ import type { EncodedCall } from '../../src/agent/service/encoded.js';
 import { Watchers } from '../../src/agent/service/watchers.js';
 import type { Change } from '../../src/model/change.js';
 import type { Mroute } from '../../src/model/mroute.js';
+import type { Scope } from '../../src/model/scope.js';
 import { APPLY, openEngine, putOf } from '../support/engine-bench.js';
 import { mroute } from '../support/fib-turns.js';
 
@@ -78,9 +79,9 @@ function openWatches() {
   const watchers = new Watchers(world.engine);
   return {
     ...world,
-    watch: (afterRevision?: bigint) => {
+    watch: (afterRevision?: bigint, scope?: Scope) => {
       const reader = new Reader();
-      watchers.add(reader.call, afterRevision);
+      watchers.add(reader.call, afterRevision, scope);
       return reader;
     },
     change: (changes: readonly Change[]) => world.engine.apply('cli', changes, APPLY),
@@ -144,6 +145,55 @@ describe('a reader that does not read', () => {
     assert.ok(slow.events < 2 * MANY, `${slow.events} events`);
     assert.deepEqual([...new Set(slow.labels.values())], [`${LABEL} 19`]);
     assert.equal(slow.revision, engine.revision);
+    engine.stop();
+  });
+});
+
+describe('a reader with a scope', () => {
+  it('is told of what is in it, and that a key has left it', () => {
+    const { watch, change, engine } = openWatches();
+    const scope = { grants: [{ groups: [], interfaces: ['away0', 'eth1'], owners: ['nobody'] }], resourcesPerOwner: 0 };
+    const leaving = (oif: string) => putOf(mroute(`(*, 239.1.0.1) away0 > ${oif}`));
+    change([...puts(0, 3, ''), putOf(mroute('(*, 239.2.0.1) eth2 > eth1'))]);
+    const reader = watch(undefined, scope);
+    reader.take();
+    assert.deepEqual([...reader.labels.keys()], ['239.1.0.0', '239.1.0.1', '239.1.0.2']);
+    change([leaving('eth3'), putOf(mroute('(*, 239.2.0.2) eth2 > eth1'))]);
+    reader.take();
+    assert.deepEqual([...reader.labels.keys()], ['239.1.0.0', '239.1.0.2']);
+    assert.equal(reader.revision, engine.revision);
+    const resumed = watch(engine.revision, scope);
+    resumed.take();
+    change([leaving('eth1')]);
+    for (const each of [reader, resumed]) {
+      each.take();
+      assert.ok(each.labels.has('239.1.0.1'));
+    }
+    engine.stop();
+  });
+
+  it('hears of a key that left it while the first ones were sent', () => {
+    const { watch, change, engine } = openWatches();
+    change(puts(0, MANY, LABEL.repeat(2)));
+    const scope = { grants: [{ groups: [], interfaces: ['away0', 'eth1'], owners: [] }], resourcesPerOwner: 0 };
+    const reader = watch(undefined, scope);
+    assert.ok(!reader.isSynced);
+    change([putOf(mroute('(*, 239.1.0.0) away0 > eth3'))]);
+    reader.take();
+    assert.equal(reader.labels.size, MANY - 1);
+    assert.equal(reader.revision, engine.revision);
+    engine.stop();
+  });
+
+  it('lets other work in between where there is little in its scope', () => {
+    const { watch, change, engine } = openWatches();
+    change(puts(0, 9_000, ''));
+    const scope = { grants: [{ groups: [], interfaces: ['eth0'], owners: [] }], resourcesPerOwner: 0 };
+    const reader = watch(undefined, scope);
+    assert.equal(reader.written.length, 1);
+    reader.take();
+    assert.equal(reader.written.length, 3);
+    assert.deepEqual([reader.isSynced, reader.events], [true, 0]);
     engine.stop();
   });
 });

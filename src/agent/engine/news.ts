@@ -9,7 +9,7 @@ export class TableNews {
   readonly #warnings = new WarningNews();
   readonly #history: History;
   #revision: bigint;
-  #onChange: (revision: bigint, keys: ChangedKeys) => void = () => undefined;
+  readonly #listeners: ((revision: bigint, keys: ChangedKeys) => void)[] = [];
 
   constructor(firstRevision: bigint) {
     this.#revision = firstRevision;
@@ -22,7 +22,7 @@ export class TableNews {
 
   /** Called after each change with the keys that changed, of wishes or of their states. */
   onChange(listener: (revision: bigint, keys: ChangedKeys) => void): void {
-    this.#onChange = listener;
+    this.#listeners.push(listener);
   }
 
   /** The keys that changed after a revision; undefined if that is no longer known. */
@@ -47,6 +47,6 @@ export class TableNews {
     if (changed.size === 0) return;
     this.#revision++;
     this.#history.add(this.#revision, changed);
-    this.#onChange(this.#revision, changed);
+    for (const listener of this.#listeners) listener(this.#revision, changed);
   }
 }

@@ -3,18 +3,46 @@ import type { Address } from '../../model/address.js';
 import type { Effect } from '../../model/change.js';
 import type { Mrule } from '../../model/mrule.js';
 import type { KernelFailure, Status, Warning } from '../../model/resource.js';
+import type { Scope } from '../../model/scope.js';
 import type { Operation } from '../kernel/port.js';
-import type { ChangeError } from '../rib/apply.js';
+import type { ChangeError, PlannedEach } from '../rib/apply.js';
 import type { RibFullError, Step, Wish } from '../rib/rib.js';
+import type { Slot } from '../rib/slot.js';
 
 /** Where wishes are made to last; without one they end with the agent. */
 export interface WishJournal {
   /**
    * Called with each step before it is taken.
    *
+   * @param revision that the step makes
    * @throws whatever says why it cannot; the step is not taken then.
    */
-  append(step: Step, revision: bigint): void;
+  append(step: Step, revision: bigint, note: StepNote): void;
+}
+
+/** What is to be remembered of a step beside its differences. */
+export interface StepNote {
+  readonly origin: ChangeOrigin;
+  /** What its sender is told of it. */
+  readonly effects: Readonly<Record<Effect, number>>;
+}
+
+/** Whose request a step is, and what was said of it. */
+export interface ChangeOrigin {
+  /** Such as `Apply`. */
+  readonly method: string;
+  /** Who calls, as a gateway knows it; empty or undefined for a caller of this host. */
+  readonly author?: string;
+  readonly comment?: string;
+  /** Chosen by the client, with the digest of all that the request says; empty or undefined if it has none. */
+  readonly requestId?: string;
+  readonly requestDigest?: string;
+  /** Time after which the step is taken back unless it is confirmed, in ms. */
+  readonly confirmWithinMs?: number | undefined;
+  /** Of a roll-back: the revision that it goes back to. */
+  readonly restoredRevision?: bigint;
+  /** Nobody has asked for it now: it is taken although a change of the owner waits for confirmation. */
+  readonly isAutomatic?: boolean;
 }
 
 export interface EngineOptions {
@@ -52,6 +80,10 @@ export interface ApplyOptions {
   readonly expectedRevision: bigint | undefined;
   /** Warnings refuse the request. */
   readonly strict: boolean;
+  /** What may be changed; undefined: everything. */
+  readonly scope?: Scope | undefined;
+  /** Undefined: the method of the engine, by nobody. */
+  readonly origin?: ChangeOrigin;
   /** Of Apply. `notable`: only of changes with warnings, and of those whose entries are not programmed. All by default. */
   readonly results?: 'all' | 'notable';
 }
@@ -64,6 +96,31 @@ export interface ChangeOutcome {
   readonly warnings: readonly Warning[];
   /** The owner's entry after it; undefined if there is none, or nothing was done. */
   readonly entry: EntryView | undefined;
+}
+
+/** What an Apply has done. */
+export interface ApplyResult {
+  readonly revision: bigint;
+  readonly step: Step;
+  readonly results: readonly ChangeOutcome[];
+  readonly effects: Readonly<Record<Effect, number>>;
+}
+
+/** What became of changes that stand for themselves. */
+export interface ApplyEachResult {
+  readonly revision: bigint;
+  readonly results: PlannedEach<EngineError>['results'];
+  readonly effects: Readonly<Record<Effect, number>>;
+  /** Of what was added or changed. */
+  readonly warnings: ReadonlyMap<Slot, readonly Warning[]>;
+}
+
+/** What a Replace or a roll-back has done. */
+export interface ReplaceResult {
+  readonly revision: bigint;
+  readonly step: Step;
+  readonly effects: Readonly<Record<Effect, number>>;
+  readonly warnings: readonly Warning[];
 }
 
 /** A group that the agent itself joins. */
@@ -90,9 +147,9 @@ export interface EntryView extends Wish {
 
 /** A request that the table's state does not allow. Rib and change errors come as they are. */
 export class EngineError extends Error {
-  readonly code: 'REVISION_MISMATCH' | 'WARNINGS';
+  readonly code: 'REVISION_MISMATCH' | 'WARNINGS' | 'OUT_OF_SCOPE' | 'OWNER_FULL';
 
-  constructor(code: 'REVISION_MISMATCH' | 'WARNINGS', message: string) {
+  constructor(code: EngineError['code'], message: string) {
     super(message);
     this.code = code;
   }

@@ -3,7 +3,7 @@ import type { Change, Effect } from '../../model/change.js';
 import { OIFS_PER_MROUTE_MAX } from '../../model/limits.js';
 import type { Mroute, Oif } from '../../model/mroute.js';
 import { type Resource, type ResourceKey, formatResourceKey } from '../../model/resource.js';
-import { type Difference, type Rib, type Step, effectOf } from './rib.js';
+import { type Difference, type Rib, RibFullError, type Step, effectOf } from './rib.js';
 import type { Slot, Staged } from './slot.js';
 
 /** A change that the owner's resources do not allow. */
@@ -19,11 +19,24 @@ export class ChangeError extends Error {
   }
 }
 
-/** A step and the effect of each change on what the changes before it made. */
+/** The effect of a change on what the changes before it made. */
+export interface PlannedChange {
+  readonly slot: Slot;
+  readonly effect: Effect;
+}
+
+/** A step and what each change has to do with it. */
 export interface PlannedChanges {
   readonly step: Step;
   /** Of each change, in order. */
-  readonly results: readonly { readonly slot: Slot; readonly effect: Effect }[];
+  readonly results: readonly PlannedChange[];
+}
+
+/** The same of changes each of which stands for itself: one that is refused has an error and no part in the step. */
+export interface PlannedEach<Refusal> {
+  readonly step: Step;
+  /** Of each change, in order; undefined where there was none. */
+  readonly results: readonly (PlannedChange | { readonly error: ChangeError | RibFullError | Refusal } | undefined)[];
 }
 
 /**
@@ -33,23 +46,15 @@ export interface PlannedChanges {
  */
 export function planChanges(rib: Rib, owner: string, changes: readonly Change[]): PlannedChanges {
   const staged: Staged[] = [];
-  const results: { slot: Slot; effect: Effect }[] = [];
+  const results: PlannedChange[] = [];
   try {
     for (let index = 0; index < changes.length; index++) {
       const change = changes[index];
       if (change === undefined) continue;
-      const key = keyOf(change);
-      const slot = rib.slot(key);
-      let stage = slot.staged;
-      if (stage === undefined) {
-        const before = slot.of(owner)?.resource;
-        stage = { slot, key, before, after: before };
-        slot.staged = stage;
-        staged.push(stage);
-      }
+      const stage = stageOf(rib, owner, keyOf(change), staged);
       const before = stage.after;
       stage.after = applyChange(before, change, owner, index);
-      results.push({ slot, effect: effectOf(before, stage.after) });
+      results.push({ slot: stage.slot, effect: effectOf(before, stage.after) });
     }
   } catch (error) {
     for (const { slot } of staged) rib.forget(slot);
@@ -58,6 +63,54 @@ export function planChanges(rib: Rib, owner: string, changes: readonly Change[])
     for (const { slot } of staged) slot.staged = undefined;
   }
   return { step: { owner, differences: differencesOf(rib, staged) }, results };
+}
+
+/**
+ * Plans changes of an owner, each for itself: those that are not possible are refused, and the others take effect in order.
+ *
+ * @param changes with gaps where one was refused before
+ * @param refuse says why a change may not be made of what was before it, `grown` being by how many resources the owner has
+ *   more after all changes until then; undefined if it may.
+ */
+export function planEach<Refusal>(
+  rib: Rib,
+  owner: string,
+  changes: readonly (Change | undefined)[],
+  refuse: (before: Resource | undefined, after: Resource | undefined, grown: number) => Refusal | undefined,
+): PlannedEach<Refusal> {
+  const staged: Staged[] = [];
+  let grown = 0;
+  const results = changes.map((change, index): PlannedEach<Refusal>['results'][number] => {
+    if (change === undefined) return undefined;
+    const stage = stageOf(rib, owner, keyOf(change), staged);
+    const { slot, after: before } = stage;
+    try {
+      const after = applyChange(before, change, owner, index);
+      const growth = Number(after !== undefined) - Number(before !== undefined);
+      if (growth > 0) rib.checkGrowth(grown + growth);
+      const error = refuse(before, after, grown + growth);
+      if (error !== undefined) return { error };
+      grown += growth;
+      stage.after = after;
+      return { slot, effect: effectOf(before, after) };
+    } catch (error) {
+      if (error instanceof ChangeError || error instanceof RibFullError) return { error };
+      throw error;
+    }
+  });
+  for (const { slot } of staged) slot.staged = undefined;
+  return { step: { owner, differences: differencesOf(rib, staged) }, results };
+}
+
+/** What the changes so far have made of a key. */
+function stageOf(rib: Rib, owner: string, key: ResourceKey, staged: Staged[]): Staged {
+  const slot = rib.slot(key);
+  if (slot.staged !== undefined) return slot.staged;
+  const before = slot.of(owner)?.resource;
+  const stage = { slot, key, before, after: before };
+  slot.staged = stage;
+  staged.push(stage);
+  return stage;
 }
 
 /** Changes of one key that take each other back make no difference. */

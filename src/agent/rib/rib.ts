@@ -96,6 +96,11 @@ export class Rib {
     }
   }
 
+  /** How many resources an owner has. */
+  countOf(owner: string): number {
+    return this.#owners.get(owner) ?? 0;
+  }
+
   /** The keys that somebody wants, in the order in which they came. */
   slots(): Iterable<Slot> {
     return this.#slots;
@@ -112,7 +117,15 @@ export class Rib {
    * @throws RibFullError if the table would hold too much.
    */
   check({ differences }: Step): void {
-    const growth = growthOf(differences);
+    this.checkGrowth(growthOf(differences));
+  }
+
+  /**
+   * Whether there is room for so many resources more.
+   *
+   * @throws RibFullError if the table would hold too much.
+   */
+  checkGrowth(growth: number): void {
     if (growth <= 0 || this.#size + growth <= RESOURCES_PER_TABLE_MAX) return;
     throw new RibFullError(
       `the table would hold ${this.#size + growth} resources; at most ${RESOURCES_PER_TABLE_MAX} are allowed`,
@@ -183,7 +196,8 @@ export function wishesOf({ held }: Slot): readonly Wish[] {
   return wishes;
 }
 
-function growthOf(differences: readonly Difference[]): number {
+/** How many resources more there are after the differences. */
+export function growthOf(differences: readonly Difference[]): number {
   let growth = 0;
   for (const { before, after } of differences) growth += Number(after !== undefined) - Number(before !== undefined);
   return growth;

@@ -1,5 +1,6 @@
 // Streams whose messages are encoded by hand: what is written to them are bytes.
 import type { ServerWritableStream } from '@grpc/grpc-js';
+import type { ModifyRequest__Output } from '../../api/generated/mcroute/v1/ModifyRequest.js';
 import type { RoutingServiceDefinition } from '../../api/generated/mcroute/v1/RoutingService.js';
 
 /** A stream that takes encoded messages. */
@@ -10,13 +11,14 @@ export function encodedCall<Request, Response>(call: ServerWritableStream<Reques
   return call as unknown as EncodedCall;
 }
 
-/** The service of proto/ with streams that take encoded messages. */
+/** The service of proto/ with streams that take encoded messages; those of Modify also give undecoded ones. */
 export function servingBytes(definition: RoutingServiceDefinition): RoutingServiceDefinition {
-  const { List, ListMfc, Watch } = definition;
+  const { List, ListMfc, Modify, Watch } = definition;
   return {
     ...definition,
     List: { ...List, responseSerialize: bytesOf },
     ListMfc: { ...ListMfc, responseSerialize: bytesOf },
+    Modify: { ...Modify, requestDeserialize: undecoded, responseSerialize: bytesOf },
     Watch: { ...Watch, responseSerialize: bytesOf },
   };
 }
@@ -25,4 +27,9 @@ export function servingBytes(definition: RoutingServiceDefinition): RoutingServi
 export function bytesOf(message: unknown): Buffer {
   if (Buffer.isBuffer(message)) return message;
   throw new TypeError('bug: a message is not encoded');
+}
+
+/** The deserializer of messages that are decoded when it is their turn: their bytes are much smaller. */
+function undecoded(bytes: Buffer): ModifyRequest__Output {
+  return bytes as unknown as ModifyRequest__Output;
 }

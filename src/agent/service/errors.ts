@@ -2,9 +2,16 @@
 import { ApiError } from '../../api/status.js';
 import type { RequestError } from '../engine.js';
 import type { ConfigurationError } from '../file-wishes.js';
+import type { HistoryLostError } from '../history/entry.js';
+import type { UnconfirmedFullError } from '../history/owner-history.js';
+import type { UnconfirmedError } from '../history/safe-changes.js';
 
-/** The error of the API for a failure; undefined for a bug. */
-export function toApiError(error: unknown): ApiError | undefined {
+/**
+ * The error of the API for a failure; undefined for a bug.
+ *
+ * @param author who calls, as a gateway knows it
+ */
+export function toApiError(error: unknown, author = ''): ApiError | undefined {
   if (error instanceof ApiError) return error;
   if (isStorageError(error)) {
     return new ApiError('STORAGE', error.message, {
@@ -19,6 +26,18 @@ export function toApiError(error: unknown): ApiError | undefined {
       return new ApiError(error.code, error.message, { cause: error });
     case 'CONFIGURATION':
       return new ApiError(error.code, error.message, { cause: error });
+    case 'UNCONFIRMED':
+      return new ApiError(error.code, error.message, { cause: error });
+    case 'OUT_OF_SCOPE':
+      return new ApiError('PERMISSION_DENIED', error.message, { metadata: { identity: author }, cause: error });
+    case 'HISTORY_LOST':
+      return new ApiError(error.code, error.message, {
+        metadata: { first_revision: error.firstRevision.toString() },
+        cause: error,
+      });
+    case 'OWNER_FULL':
+    case 'UNCONFIRMED_FULL':
+    case 'UNCONFIRMED_OWNERS':
     case 'RIB_FULL':
       return new ApiError('RESOURCE_LIMIT', error.message, { cause: error });
     case 'NOT_FOUND': {
@@ -48,12 +67,18 @@ function isStorageError(error: unknown): error is Error & { readonly errno: stri
   );
 }
 
-type KnownError = RequestError | ConfigurationError;
+type KnownError = RequestError | ConfigurationError | HistoryLostError | UnconfirmedError | UnconfirmedFullError;
 
 const CODES: ReadonlySet<string> = new Set<KnownError['code']>([
   'REVISION_MISMATCH',
   'WARNINGS',
   'CONFIGURATION',
+  'OUT_OF_SCOPE',
+  'OWNER_FULL',
+  'HISTORY_LOST',
+  'UNCONFIRMED',
+  'UNCONFIRMED_FULL',
+  'UNCONFIRMED_OWNERS',
   'RIB_FULL',
   'NOT_FOUND',
   'TOO_MANY_OIFS',

@@ -2,13 +2,18 @@
 import type { InterfaceStatus } from '../../api/generated/mcroute/v1/InterfaceStatus.js';
 import type { Mrule } from '../../api/generated/mcroute/v1/Mrule.js';
 import { renderFamily, renderWarning } from '../../api/render.js';
+import { type Scope, scopeShowsInterface } from '../../model/scope.js';
 import type { Engine } from '../engine.js';
 import { type LinkProtocolViews, renderLinkProtocols } from './link-protocol-views.js';
 
 /** The interfaces of the host and those that are waited for, with what the protocols of links do there. */
-export function renderInterfaces(engine: Engine, linkProtocols: LinkProtocolViews | undefined): InterfaceStatus[] {
+export function renderInterfaces(
+  engine: Engine,
+  linkProtocols: LinkProtocolViews | undefined,
+  scope?: Scope,
+): InterfaceStatus[] {
   const protocols = linkProtocols && renderLinkProtocols(linkProtocols);
-  const interfaces = engine.interfaces();
+  const interfaces = engine.interfaces().filter(({ name }) => isShown(scope, name));
   const names = new Map(interfaces.flatMap(({ name, link }) => (link === undefined ? [] : [[link.ifindex, name]])));
   return interfaces.map(({ name, link, vifs, warnings }) => ({
     name,
@@ -26,9 +31,14 @@ export function renderInterfaces(engine: Engine, linkProtocols: LinkProtocolView
   }));
 }
 
+function isShown(scope: Scope | undefined, name: string): boolean {
+  return scope === undefined || scopeShowsInterface(scope, name);
+}
+
 /** The kernel's mrules and those that are missing. */
-export function renderMrules(engine: Engine): Mrule[] {
-  return engine.mrules().map(({ rule, state }) => ({
+export function renderMrules(engine: Engine, scope?: Scope): Mrule[] {
+  const mrules = engine.mrules().filter(({ rule }) => isShown(scope, rule.interface));
+  return mrules.map(({ rule, state }) => ({
     family: renderFamily(rule.family),
     iif: rule.direction === 'iif' ? rule.interface : '',
     oif: rule.direction === 'oif' ? rule.interface : '',

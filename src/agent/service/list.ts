@@ -3,7 +3,9 @@ import { type CounterWords, type ListedMfcEntry, writeEntry, writeMfcEntry } fro
 import type { ListMfcRequest__Output } from '../../api/generated/mcroute/v1/ListMfcRequest.js';
 import type { ListRequest__Output } from '../../api/generated/mcroute/v1/ListRequest.js';
 import { WireWriter, lengthTag, varintTag, wordsOf } from '../../api/wire-writer.js';
+import { hostPrefix } from '../../model/address.js';
 import { type MrouteKey, formatMrouteKey } from '../../model/mroute.js';
+import { type Scope, scopeShows, scopeShowsFlow, scopeShowsKey } from '../../model/scope.js';
 import type { EntryView, Engine, WishId } from '../engine.js';
 import { type CounterSource, CounterSums, RuleCounters } from './counters.js';
 import type { EncodedCall } from './encoded.js';
@@ -27,8 +29,8 @@ export class Lists {
   }
 
   /** Serves List. @throws ApiError */
-  async list({ view, filter }: ListRequest__Output, call: EncodedCall): Promise<void> {
-    const passes = parseFilter(filter);
+  async list({ view, filter }: ListRequest__Output, scope: Scope | undefined, call: EncodedCall): Promise<void> {
+    const passes = within(scope, parseFilter(filter));
     const { revision } = this.#engine;
     const all = this.#entries(revision);
     const entries = passes === undefined ? all : all.filter(passes);
@@ -47,8 +49,13 @@ export class Lists {
 }
 
 /** Serves ListMfc. @throws ApiError */
-export async function listMfc(engine: Engine, { view }: ListMfcRequest__Output, call: EncodedCall): Promise<void> {
-  await writeAll(call, encodeMfcEntries(takeMfcEntries(engine), view === 'VIEW_FULL' ? engine : undefined));
+export async function listMfc(
+  engine: Engine,
+  { view }: ListMfcRequest__Output,
+  scope: Scope | undefined,
+  call: EncodedCall,
+): Promise<void> {
+  await writeAll(call, encodeMfcEntries(takeMfcEntries(engine, scope), view === 'VIEW_FULL' ? engine : undefined));
 }
 
 /**
@@ -112,10 +119,28 @@ function noCounters(): CounterWords | undefined {
 }
 
 /** Rules may go before their entries are sent, so that their keys are looked up at once. */
-function takeMfcEntries(engine: Engine): ListedMfcEntry[] {
-  return engine.families.flatMap((family) =>
+function takeMfcEntries(engine: Engine, scope: Scope | undefined): ListedMfcEntry[] {
+  const entries = engine.families.flatMap((family) =>
     Array.from(engine.mfc(family), (entry) => ({ ...entry, rules: mrouteKeys(engine, entry.ids) })),
   );
+  return scope === undefined ? entries : entries.flatMap((entry) => mfcEntryWithin(scope, entry) ?? []);
+}
+
+/** The entry without rules that the caller may not read of; undefined if that is all of it. */
+function mfcEntryWithin(scope: Scope, entry: ListedMfcEntry): ListedMfcEntry | undefined {
+  const { group, iif, oifs, rules } = entry;
+  const interfaces = [iif, ...oifs.map((oif) => oif.interface)].filter((name) => name !== '');
+  if (!scopeShowsFlow(scope, hostPrefix(group), interfaces)) return undefined;
+  return { ...entry, rules: rules.filter((key) => scopeShowsKey(scope, key)) };
+}
+
+/** What passes both. */
+function within(
+  scope: Scope | undefined,
+  passes: ReturnType<typeof parseFilter>,
+): ((entry: EntryView) => boolean) | undefined {
+  if (scope === undefined) return passes;
+  return (entry) => scopeShows(scope, entry.resource) && (passes?.(entry) ?? true);
 }
 
 /** The keys of rules, each once although several owners may have it. */

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { ApiError } from '../../api/status.js';
 import { LISTS_MAX, LIST_STALL_MS } from '../../model/limits.js';
-import type { EncodedCall } from './encoded.js';
+import type { ServerWritableStream } from '@grpc/grpc-js';
 
 /** Lists that are being sent, so that those which nobody reads cannot fill the agent's memory. */
 export class ListSlots {
@@ -35,7 +35,11 @@ export class ListSlots {
  *
  * @throws ApiError RESOURCE_LIMIT if the reader takes nothing for too long.
  */
-export async function writeAll(call: EncodedCall, messages: Iterable<Buffer>, stallMs = LIST_STALL_MS): Promise<void> {
+export async function writeAll<Request, Message>(
+  call: ServerWritableStream<Request, Message>,
+  messages: Iterable<Message>,
+  stallMs = LIST_STALL_MS,
+): Promise<void> {
   for (const message of messages) {
     await write(call, message, stallMs);
     if (call.cancelled) return;
@@ -43,7 +47,11 @@ export async function writeAll(call: EncodedCall, messages: Iterable<Buffer>, st
   if (!call.cancelled) call.end();
 }
 
-async function write(call: EncodedCall, message: Buffer, stallMs: number): Promise<void> {
+async function write<Request, Message>(
+  call: ServerWritableStream<Request, Message>,
+  message: Message,
+  stallMs: number,
+): Promise<void> {
   if (call.cancelled) return;
   if (call.write(message)) {
     await setImmediate();

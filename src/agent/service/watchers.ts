@@ -3,7 +3,8 @@ import { writeEntry, writeResourceKey } from '../../api/entry-encoder.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
 import { WireWriter, lengthTag, varintTag, wordsOf } from '../../api/wire-writer.js';
 import { WATCHERS_MAX, WATCHER_BACKLOG_MAX } from '../../model/limits.js';
-import type { Engine } from '../engine.js';
+import { type Scope, scopeShows, scopeShowsKey } from '../../model/scope.js';
+import type { Engine, EntryView } from '../engine.js';
 import type { ChangedKeys } from '../rib/history.js';
 import type { Slot } from '../rib/slot.js';
 import type { EncodedCall } from './encoded.js';
@@ -37,14 +38,15 @@ export class Watchers {
   /**
    * Begins a watch.
    *
+   * @param scope what the reader is told of; undefined: everything
    * @throws ApiError RESOURCE_LIMIT, REVISION_COMPACTED.
    */
-  add(call: EncodedCall, afterRevision: bigint | undefined): void {
+  add(call: EncodedCall, afterRevision: bigint | undefined, scope?: Scope): void {
     if (this.#watchers.size >= WATCHERS_MAX) {
       throw new ApiError('RESOURCE_LIMIT', `${WATCHERS_MAX} watches are open, which is the limit: close one`);
     }
     const parts = { engine: this.#engine, events: this.#events };
-    const watcher = new Watcher(parts, call, this.#start(afterRevision), afterRevision);
+    const watcher = new Watcher(parts, call, this.#start(afterRevision), { afterRevision, scope });
     this.#watchers.add(watcher);
     call.once('close', () => this.#watchers.delete(watcher));
     call.once('cancelled', () => this.#watchers.delete(watcher));
@@ -114,17 +116,21 @@ class Watcher {
   /** Keys of the start that have not been sent. */
   #unsynced: number;
   #isSynced = false;
+  /** It may have been told of keys that are told now. */
+  #hasHeard: boolean;
+  readonly #scope: Scope | undefined;
   /** Everything up to this revision has been sent. */
   #sentRevision: bigint;
   /** Bytes that are written and not with the reader yet. */
   #unread = 0;
+  #hasLookedLong = false;
   #isEnded = false;
 
   constructor(
     { engine, events }: { readonly engine: Engine; readonly events: EventWriter },
     call: EncodedCall,
     pending: Set<Slot>,
-    afterRevision: bigint | undefined,
+    { afterRevision, scope }: { readonly afterRevision: bigint | undefined; readonly scope: Scope | undefined },
   ) {
     this.#engine = engine;
     this.#events = events;
@@ -132,19 +138,23 @@ class Watcher {
     this.#pending = pending;
     this.#unsynced = pending.size;
     this.#sentRevision = afterRevision ?? 0n;
+    this.#hasHeard = afterRevision !== undefined;
+    this.#scope = scope;
   }
 
   /** Takes note of a change, and sends it if there is room. */
   add(change: Change): void {
     const { slots, revision } = change;
     let first = 0;
-    if (this.#isSynced && this.#pending.size === 0 && this.#sentRevision === revision - 1n) {
+    const hasAll = this.#isSynced && this.#pending.size === 0 && this.#sentRevision === revision - 1n;
+    if (hasAll && this.#scope === undefined) {
       for (; first < slots.length && this.#hasRoom; first += KEYS_PER_MESSAGE) this.#write(change.message(first));
       if (first >= slots.length) {
         this.#sentRevision = revision;
         return;
       }
     }
+    this.#hasHeard = true;
     for (const slot of first === 0 ? slots : slots.slice(first)) this.#pending.add(slot);
     if (this.#pending.size > WATCHER_BACKLOG_MAX) {
       this.end(
@@ -175,21 +185,34 @@ class Watcher {
   }
 
   #write(message: Buffer): void {
-    this.#unread += message.length;
+    // For one after a long look other work is let in, however little it has to tell.
+    const size = this.#hasLookedLong ? UNREAD_MAX : message.length;
+    this.#unread += size;
     this.#call.write(message, () => {
-      this.#unread -= message.length;
+      this.#unread -= size;
       this.pump();
     });
   }
 
+  /** Whether there was anything to tell. */
+  #tell(slot: Slot): boolean {
+    if (this.#scope !== undefined) {
+      return this.#events.eventWithin(this.#scope, slot, this.#hasHeard);
+    }
+    this.#events.event(slot);
+    return true;
+  }
+
   #nextMessage(): Buffer {
     let count = 0;
+    let told = 0;
     for (const slot of this.#pending) {
-      if (count === KEYS_PER_MESSAGE) break;
+      if (told === KEYS_PER_MESSAGE || count === KEYS_PER_LOOK) break;
       this.#pending.delete(slot);
-      this.#events.event(slot);
+      if (this.#tell(slot)) told++;
       count++;
     }
+    this.#hasLookedLong = count === KEYS_PER_LOOK;
     this.#unsynced = Math.max(0, this.#unsynced - count);
     if (!this.#isSynced && this.#unsynced === 0) {
       this.#isSynced = true;
@@ -199,6 +222,9 @@ class Watcher {
     return this.#events.message(this.#sentRevision);
   }
 }
+
+/** Keys among which those are looked for that a reader with a scope may be told of, before other work is let in between. */
+const KEYS_PER_LOOK = 4_096;
 
 /** Makes the messages of watches. */
 class EventWriter {
@@ -211,9 +237,26 @@ class EventWriter {
 
   /** Adds the key as it is now. */
   event(slot: Slot): void {
+    this.#event(slot, this.#engine.entries(slot));
+  }
+
+  /**
+   * Adds what a reader may be told of the key as it is now. Without a list of what it was told before: also of a key that it
+   * was not told of it is told that nothing is there, if it might have been.
+   *
+   * @param hadBefore it may have been told of the key
+   * @returns whether there is anything.
+   */
+  eventWithin(scope: Scope, slot: Slot, hadBefore: boolean): boolean {
+    const entries = this.#engine.entries(slot).filter(({ resource }) => scopeShows(scope, resource));
+    if (entries.length === 0 && !(hadBefore && scopeShowsKey(scope, slot.key))) return false;
+    this.#event(slot, entries);
+    return true;
+  }
+
+  #event(slot: Slot, entries: readonly EntryView[]): void {
     const writer = this.#writer;
     const event = writer.begin(EVENTS);
-    const entries = this.#engine.entries(slot);
     if (entries.length === 0) writeResourceKey(writer, DELETE, slot.key);
     else {
       const put = writer.begin(PUT);

@@ -23,6 +23,8 @@ export interface Recovered {
   readonly wishes: readonly OwnedResource[];
   /** The highest one seen; 0n if there is none. */
   readonly revision: bigint;
+  /** That of the last step of each owner who has one in the journals that were read. */
+  readonly lastRevisions: ReadonlyMap<string, bigint>;
   /** Steps that have been taken, as the files count them. */
   readonly steps: number;
   /** Checksum of the last of them; 0 if there is none. */
@@ -70,6 +72,7 @@ class Recovery {
   /** Of the last step that was taken. */
   #stepCrc = 0;
   #revision = 0n;
+  readonly #lastRevisions = new Map<string, bigint>();
   #journalBytes = 0;
   #last: Recovered['last'];
 
@@ -97,6 +100,7 @@ class Recovery {
     return {
       wishes: this.#wishes.list(),
       revision: this.#revision,
+      lastRevisions: this.#lastRevisions,
       steps: this.#steps,
       stepCrc: this.#stepCrc,
       snapshot: this.#snapshot,
@@ -187,6 +191,7 @@ class Recovery {
       if (step === undefined) break;
       takeStep(this.#wishes, step);
       if (this.#revision < step.revision) this.#revision = step.revision;
+      this.#lastRevisions.set(step.owner, step.revision);
       this.#steps++;
       this.#stepCrc = step.crc;
       end = step;

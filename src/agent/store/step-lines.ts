@@ -27,13 +27,22 @@ export class StepWriter {
    * Makes the lines of a step that come after a line with the checksum `crc`.
    *
    * @param onLine gets each line when it is made; its bytes are good until it returns.
+   * @param side `before`: the lines of the step that takes it back.
    * @returns the checksum of the last line.
    */
-  write({ owner, differences }: Step, revision: bigint, crc: number, onLine: (line: Buffer) => void): number {
+  write(
+    { owner, differences }: Step,
+    revision: bigint,
+    crc: number,
+    onLine: (line: Buffer) => void,
+    side: 'before' | 'after' = 'after',
+  ): number {
     const beginning = `{"revision":"${revision.toString()}","owner":${JSON.stringify(owner)},"put":[`;
     this.#beginLine(beginning);
     let hasPuts = false;
-    for (const { key, after } of differences.values()) {
+    for (const difference of differences) {
+      const { key } = difference;
+      const after = difference[side];
       if (this.#line.length + this.#deletes.length >= LINE_LENGTH) {
         crc = this.#endLine(',"more":true', crc, onLine);
         this.#beginLine(beginning);

@@ -32,6 +32,8 @@ export interface OpenedStore {
   readonly wishes: readonly OwnedResource[];
   /** The highest one that was saved; 0n if there is none. */
   readonly revision: bigint;
+  /** That of the last step of each owner who has one after the snapshot. */
+  readonly lastRevisions: ReadonlyMap<string, bigint>;
 }
 
 /**
@@ -45,7 +47,8 @@ export function openWishStore(options: StoreOptions): OpenedStore {
   const withDisk = { disk: linuxDisk, ...options };
   const recovered = recover(withDisk);
   const store = new WishStore(withDisk, recovered);
-  return { store, wishes: recovered.wishes, revision: recovered.revision };
+  const { wishes, revision, lastRevisions } = recovered;
+  return { store, wishes, revision, lastRevisions };
 }
 
 /** Someone who waits until a step is durable. */
@@ -148,10 +151,16 @@ export class WishStore {
    * `wishes` is read little by little and must be those of now all the while (`freezeWishes`).
    *
    * Resolves when it is done, or when it failed: that is a note, all is as before, and `wantsSnapshot` asks again later.
+   *
+   * @param others makes durable what is known by the journals until now: they are not read again when the snapshot is there
    */
-  snapshot(wishes: Iterable<OwnedResource>, revision: bigint): Promise<void> {
+  snapshot(
+    wishes: Iterable<OwnedResource>,
+    revision: bigint,
+    others: () => Promise<void> = () => Promise.resolve(),
+  ): Promise<void> {
     if (this.#isClosed) throw new Error('the store is closed');
-    this.#running ??= this.#writeSnapshot(wishes, revision).finally(() => {
+    this.#running ??= this.#writeSnapshot(wishes, revision, others).finally(() => {
       this.#running = undefined;
     });
     return this.#running;
@@ -286,7 +295,7 @@ export class WishStore {
     for (const { reject } of this.#waiters.splice(0)) reject(error);
   }
 
-  async #writeSnapshot(wishes: Iterable<OwnedResource>, revision: bigint): Promise<void> {
+  async #writeSnapshot(wishes: Iterable<OwnedResource>, revision: bigint, others: () => Promise<void>): Promise<void> {
     let path = this.#directory;
     const noteFailed = this.#schedule.begin();
     try {
@@ -297,11 +306,11 @@ export class WishStore {
       const { kind, generation } = file;
       const header = { kind, generation, table: this.#table, ...this.#after(), revision };
       // If these steps are taken back, the snapshot must not be seen.
-      const stepsAreDurable = this.sync();
+      const allIsDurable = Promise.all([this.sync(), others()]).then(() => undefined);
       // Awaited when all is written, which may be after it has failed.
-      stepsAreDurable.catch(() => undefined);
+      allIsDurable.catch(() => undefined);
       const chunks = encodeSnapshot(header, wishes);
-      const bytes = await writeSnapshotFile(this.#disk, this.#directory, file, chunks, stepsAreDurable);
+      const bytes = await writeSnapshotFile(this.#disk, this.#directory, file, chunks, allIsDurable);
       const { generation: before } = this.#snapshot;
       this.#snapshot = { generation, bytes };
       this.#doubt = undefined;

@@ -1,0 +1,62 @@
+// Modify: controllers' sessions, each a stream of batches.
+import { routingDefinition } from '../../api/load.js';
+import { modifyReader } from '../../api/modify-requests.js';
+import { ApiError, toStatusObject } from '../../api/status.js';
+import { ELEMENTS_MAX, SESSIONS_MAX } from '../../model/limits.js';
+import { type ServiceOptions, checkTable, failure, refuseFileOwner } from './call.js';
+import { type ModifyCall, type ModifyOptions, ModifyStream } from './modify-stream.js';
+
+export type { ModifyCall } from './modify-stream.js';
+
+/** Streams that are open at once, of which some may not have said yet whose they are. */
+const STREAMS_MAX = 2 * SESSIONS_MAX;
+
+/** The streams of an agent's service. */
+export function modifyStreams(options: ServiceOptions): ModifyStreams {
+  const { engine, sessions, settled } = options;
+  return new ModifyStreams({
+    engine,
+    sessions,
+    settled,
+    read: modifyReader(routingDefinition().Modify.requestDeserialize, ELEMENTS_MAX),
+    checkTable: (table) => {
+      checkTable(engine, table);
+    },
+    checkOwner: (owner) => {
+      refuseFileOwner(options, owner);
+    },
+    failure: (error) => failure(options, 'Modify', error),
+  });
+}
+
+/** All streams of Modify. */
+export class ModifyStreams {
+  readonly #options: ModifyOptions;
+  readonly #streams = new Set<ModifyStream>();
+
+  constructor(options: ModifyOptions) {
+    this.#options = options;
+    options.engine.onChange((_revision, keys) => {
+      for (const stream of this.#streams) stream.note(keys);
+    });
+  }
+
+  /** Begins a session. */
+  add(call: ModifyCall): void {
+    if (this.#streams.size >= STREAMS_MAX) {
+      const text = `${STREAMS_MAX} streams of Modify are open, which is the limit: end one`;
+      call.emit('error', toStatusObject(new ApiError('RESOURCE_LIMIT', text)));
+      return;
+    }
+    const stream: ModifyStream = new ModifyStream(this.#options, call, () => this.#streams.delete(stream));
+    this.#streams.add(stream);
+    stream.start();
+  }
+
+  /** Ends all sessions, since the agent stops. */
+  close(): void {
+    for (const stream of this.#streams) {
+      stream.fail(new ApiError('AGENT_UNAVAILABLE', 'the agent stops; begin a session when it is back'));
+    }
+  }
+}
