@@ -30,6 +30,7 @@
         "src/notify_receiver.cc",
         "src/notify_socket.cc",
         "src/packet_socket.cc",
+        "src/peer_credentials.cc",
         "src/prefix.cc",
         "src/scheduling.cc",
         "src/signalling_socket.cc",

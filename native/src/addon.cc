@@ -14,6 +14,7 @@
 #include "notify_receiver.h"
 #include "notify_socket.h"
 #include "packet_socket.h"
+#include "peer_credentials.h"
 #include "scheduling.h"
 #include "signalling_socket.h"
 #include "upcall_thread.h"
@@ -105,6 +106,7 @@ Napi::Object defineExports(Napi::Env env, Napi::Object exports) {
   add("startUpcallThread", startUpcallThread);
   add("dropRealtime", dropRealtimeOfOthers);
   add("notify", notify);
+  add("peerCredentials", peerCredentials);
   add("openNotifyReceiver", openNotifyReceiver);
   add("createMemoryFile", createMemoryFile);
   add("lockFile", lockFile);

@@ -1,4 +1,5 @@
 // mcroute-launch, the first stage of every agent: opens what needs privileges, gives the privileges up, runs the agent.
+// Of the gateway too, which needs none: it gives them up.
 // It is a program of its own because capabilities and no_new_privs are per thread, and Node has threads from the start.
 #include <linux/capability.h>
 #include <unistd.h>
@@ -46,6 +47,15 @@ using namespace mcroute;
   const auto descriptors = takeListenDescriptors();
   dropPrivileges(withinUserNamespace(resolveIdentity(options.user, console), console), 0, console);
   passListenDescriptors(descriptors);
+  runProgram(options.program);
+}
+
+[[noreturn]] void launchUnprivileged(const LaunchOptions& options, pid_t parent) {
+  const Console console(/*isSilent=*/false);
+  const auto descriptors = takeListenDescriptors();
+  dropPrivileges(withinUserNamespace(resolveIdentity(options.user, console), console), 0, console);
+  passListenDescriptors(descriptors);
+  if (options.diesWithParent) dieWithParent(options.parent.value_or(parent));
   runProgram(options.program);
 }
 
@@ -107,6 +117,9 @@ int launch(const std::vector<std::string>& arguments, pid_t parent) {
     case LaunchMode::bare:
       openStandardDescriptors();
       launchBare(options);
+    case LaunchMode::unprivileged:
+      openStandardDescriptors();
+      launchUnprivileged(options, parent);
     case LaunchMode::agent:
       openStandardDescriptors();
       if (options.smcrouted) launchSmcrouted(options, *options.smcrouted);

@@ -29,6 +29,7 @@ mrt4 and mrt6 as in sd_listen_fds(3). Sockets that come in that way are kept.
                            $STATE_DIRECTORY, or /var/lib/mcroute as root
   --die-with-parent[=PID]  PROGRAM is killed when the process that started this
                            one ends, and does not begin if that is not PID
+  --unprivileged           no table: open nothing, and PROGRAM has no capability
   --from-arguments         take -t/--table, -p/--user, --families and
                            --state-directory from the ARGUMENTs, where they
                            stay; open nothing if these have --help, --version
@@ -231,6 +232,8 @@ LaunchOptions parseLaunchOptions(const std::vector<std::string>& arguments) {
       isFromArguments = true;
     } else if (name == "--smcrouted" && !value) {
       options.isSmcrouted = true;
+    } else if (name == "--unprivileged" && !value) {
+      options.mode = LaunchMode::unprivileged;
     } else if (name == "--signalling" && !value) {
       options.wantsSignalling = true;
     } else if (name == "--die-with-parent") {
@@ -254,6 +257,12 @@ LaunchOptions parseLaunchOptions(const std::vector<std::string>& arguments) {
   }
   if (isFromArguments) readProgramArguments(options, table);
   if (options.mode == LaunchMode::bare) return options;
+  if (options.mode == LaunchMode::unprivileged) {
+    if (table || options.wantsSignalling) {
+      throw invalid("--unprivileged opens nothing: leave --table and --signalling out");
+    }
+    return options;
+  }
   if (!table) {
     throw invalid("the table id is missing: add --table ID, a number from " + std::to_string(kMinTable) + " to " +
                   std::to_string(kMaxTable));

@@ -25,6 +25,8 @@ enum class LaunchMode {
   agent,
   /// The program will only print or check something: drop all privileges, exec.
   bare,
+  /// The program serves without a table and without any capability: drop all privileges, exec.
+  unprivileged,
 };
 
 /// What is asked of a program with the ways of smcrouted.

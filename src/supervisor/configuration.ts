@@ -1,4 +1,4 @@
-// The supervisor's configuration file: the tables that a host is to have.
+// The supervisor's configuration file: the tables that a host is to have, and whether it has a gateway.
 import type { Node } from 'yaml';
 import { TOO_LARGE, readConfigurationText } from '../configuration/read-text.js';
 import { type Section, YamlReader } from '../configuration/yaml-reader.js';
@@ -9,6 +9,7 @@ import {
   CACHE_TIMEOUT,
   DEFAULT_SETTINGS,
   FAMILIES,
+  type GatewaySettings,
   MRULE_PRIORITY,
   STAR_G,
   TABLE_ID,
@@ -20,32 +21,43 @@ import {
 } from './settings.js';
 import type { TableDefinition, TableSettings } from './table.js';
 
+/** What a configuration file asks for. */
+export interface Configuration {
+  /** In the order of their ids. */
+  readonly tables: readonly TableDefinition[];
+  /** Undefined: there is to be no gateway. */
+  readonly gateway: GatewaySettings | undefined;
+}
+
+/** That of a file which says nothing. */
+export const EMPTY_CONFIGURATION: Configuration = { tables: [], gateway: undefined };
+
 /**
  * Reads a configuration file.
  *
  * @throws ConfigurationError if it cannot be read or used; its cause is the system's error if there is one.
  */
-export function readConfiguration(file: string): readonly TableDefinition[] {
+export function readConfiguration(file: string): Configuration {
   return parseConfiguration(readConfigurationText(file), file);
 }
 
 /**
  * Parses the text of a configuration file; `file` is its name in messages.
  *
- * @returns the tables in the order of their ids; none for an empty file.
  * @throws ConfigurationError with all that is wrong.
  */
-export function parseConfiguration(text: string, file: string): readonly TableDefinition[] {
+export function parseConfiguration(text: string, file: string): Configuration {
   const reader = new YamlReader(file);
   if (Buffer.byteLength(text) > CONFIGURATION_MAX) reader.refuseAll(TOO_LARGE);
   const value = reader.parse(text);
-  const top = value === undefined ? undefined : reader.section(value, 'the file', ['tables']);
+  const top = value === undefined ? undefined : reader.section(value, 'the file', ['tables', 'gateway']);
   const nodes = reader.items(top?.values.get('tables'), 'tables');
   if (nodes.length > TABLES_MAX) reader.refuseAll(`has ${nodes.length} tables; a host may have ${TABLES_MAX}`);
   const seen: Seen = { tables: new Map(), names: new Map() };
   const tables = nodes.flatMap((node) => readTable(reader, node, seen) ?? []);
+  const gateway = readGateway(reader, top?.values.get('gateway'));
   reader.throwIfAny();
-  return tables.sort((a, b) => a.table - b.table);
+  return { tables: tables.sort((a, b) => a.table - b.table), gateway };
 }
 
 /** Where ids and names have been told. */
@@ -86,6 +98,20 @@ function readTable(reader: YamlReader, node: Node, seen: Seen): TableDefinition 
     ...readOptions(reader, values.get('options')),
   };
   return table === undefined ? undefined : { table, settings, origin: 'configuration' };
+}
+
+const GATEWAY_KEYS = ['config', 'user', 'log-level', 'watchdog'] as const;
+
+function readGateway(reader: YamlReader, node: Node | undefined): GatewaySettings | undefined {
+  const section = node && reader.section(node, 'gateway', GATEWAY_KEYS);
+  if (section === undefined) return undefined;
+  const { values } = section;
+  return {
+    configFile: reader.text(values.get('config'), 'config', complaintAboutConfigFile),
+    user: reader.text(values.get('user'), 'user', complaintAboutUser),
+    logLevel: reader.word(values.get('log-level'), 'log-level', LOG_LEVELS),
+    watchdogS: reader.number(values.get('watchdog'), WATCHDOG) ?? DEFAULT_SETTINGS.watchdogS,
+  };
 }
 
 function refuseTwice<Key extends number | string>(

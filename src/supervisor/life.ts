@@ -2,15 +2,14 @@
 import { EXIT_CODE } from '../runtime/exit-code.js';
 import type { Logger } from '../runtime/log.js';
 import type { Notifier } from '../runtime/notify.js';
+import type { Configuration } from './configuration.js';
 import type { RunningSupervisor } from './start.js';
-import type { Supervisor } from './supervisor.js';
-import type { TableDefinition } from './table.js';
 
 export interface LifeOptions {
   /** Time in which our keeper must hear of us; undefined if it does not watch. */
   readonly watchdogMs: number | undefined;
-  /** The tables of the configuration file as it is now. @throws Error with all that is wrong. */
-  readConfiguration(): readonly TableDefinition[];
+  /** What the configuration file asks for now. @throws Error with all that is wrong. */
+  readConfiguration(): Configuration;
 }
 
 /** Signs of life for each time in which one is wanted, so that one may come late. */
@@ -64,24 +63,24 @@ export class Life {
   /** Resolves with the exit code when it was told to end and has. */
   async live(running: RunningSupervisor): Promise<number> {
     this.#running = running;
-    const { supervisor } = running;
     const ended = new Promise<number>((resolve) => {
       this.#onEnded = resolve;
     });
     const watchdog = this.#startWatchdog();
-    const stopWatching = supervisor.onChange(() => {
-      this.#tellStatus(supervisor);
-    });
+    const tellStatus = () => {
+      this.#tellStatus(running);
+    };
+    const stops = [running.supervisor.onChange(tellStatus), running.gateway.onChange(tellStatus)];
     if (this.#ending !== undefined) void this.#end(running);
     const readyLimit = setTimeout(() => {
-      this.#tellReady(supervisor);
+      this.#tellReady(running);
     }, READY_LIMIT_MS);
-    void supervisor.whenBegun().then(() => {
+    void running.whenBegun().then(() => {
       clearTimeout(readyLimit);
-      this.#tellReady(supervisor);
+      this.#tellReady(running);
     });
     const code = await ended;
-    stopWatching();
+    for (const stopWatching of stops) stopWatching();
     clearInterval(watchdog);
     clearTimeout(readyLimit);
     await this.#notifier.flushed();
@@ -96,25 +95,26 @@ export class Life {
     }, watchdogMs / SIGNS_PER_TIMEOUT);
   }
 
-  #tellReady(supervisor: Supervisor): void {
+  #tellReady(running: RunningSupervisor): void {
     if (this.#isReady || this.#ending !== undefined) return;
     this.#isReady = true;
-    this.#status = this.#summary(supervisor);
+    this.#status = this.#summary(running);
     this.#notifier.ready(this.#status);
-    this.#log.info({ tables: supervisor.list().length }, 'ready');
+    this.#log.info({ tables: running.supervisor.list().length }, 'ready');
     // What was asked for before.
     void this.#reload();
   }
 
-  #tellStatus(supervisor: Supervisor): void {
-    const status = this.#summary(supervisor);
+  #tellStatus(running: RunningSupervisor): void {
+    const status = this.#summary(running);
     if (status === this.#status) return;
     this.#status = status;
     this.#notifier.status(status);
   }
 
-  #summary({ summary }: Supervisor): string {
-    return this.#isFileBroken ? `${summary}; the configuration file cannot be used: see the log` : summary;
+  #summary({ supervisor, gateway }: RunningSupervisor): string {
+    const broken = this.#isFileBroken ? 'the configuration file cannot be used: see the log' : undefined;
+    return [supervisor.summary, gateway.summary, broken].filter((part) => part !== undefined).join('; ');
   }
 
   /** One at a time; those that are asked for meanwhile are one more. */
@@ -126,7 +126,9 @@ export class Life {
       this.#isReloadDue = false;
       this.#notifier.reloading();
       try {
-        await running.supervisor.reconfigure(this.#options.readConfiguration());
+        const { tables, gateway } = this.#options.readConfiguration();
+        await running.supervisor.reconfigure(tables);
+        await running.gateway.configure(gateway);
         this.#isFileBroken = false;
         this.#log.info({ tables: running.supervisor.list().length }, 'the configuration file was read again');
       } catch (error) {
@@ -134,7 +136,7 @@ export class Life {
         const message = error instanceof Error ? error.message : String(error);
         this.#log.error({ error: message }, 'the configuration file cannot be used: nothing has changed');
       }
-      this.#status = this.#summary(running.supervisor);
+      this.#status = this.#summary(running);
       this.#notifier.ready(this.#status);
     }
     this.#isReloading = false;

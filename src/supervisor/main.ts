@@ -8,11 +8,10 @@ import { openNotifier, watchdogTimeoutMs } from '../runtime/notify.js';
 import { runtimeDirectory, stateDirectory } from '../runtime/paths.js';
 import { tellLastErrorInSource } from '../runtime/stack.js';
 import { TREE, readVersion } from '../runtime/tree.js';
-import { readConfiguration } from './configuration.js';
+import { type Configuration, EMPTY_CONFIGURATION, readConfiguration } from './configuration.js';
+import { missingPieces } from './launch.js';
 import { Life } from './life.js';
-import { missingPieces } from './spawn.js';
 import { type RunningSupervisor, startSupervisor } from './start.js';
-import type { TableDefinition } from './table.js';
 
 interface Arguments {
   readonly config: string;
@@ -29,7 +28,7 @@ const NO_PERMISSION: ReadonlySet<unknown> = new Set(['EPERM', 'EACCES', 'EROFS']
 
 tellLastErrorInSource();
 const program = new Command('mcroute-supervisor')
-  .description('Keeps an agent for each multicast routing table of the host.')
+  .description('Keeps an agent for each multicast routing table of the host, and its gateway.')
   .version(readVersion(), '-v, --version')
   .option('-f, --config <file>', 'the tables, in YAML', DEFAULT_CONFIGURATION)
   .option('--check', 'say what is wrong with the file, and end')
@@ -47,9 +46,9 @@ const program = new Command('mcroute-supervisor')
 void main(program.parse().opts<Arguments>());
 
 async function main(options: Arguments): Promise<void> {
-  const definitions = readOrFail(options.config);
+  const configuration = readOrFail(options.config);
   if (options.check === true) {
-    process.stdout.write(`${options.config}: ${definitions.length} ${definitions.length === 1 ? 'table' : 'tables'}\n`);
+    process.stdout.write(`${options.config}: ${summaryOf(configuration)}\n`);
     process.exit(EXIT_CODE.ok);
   }
   const log = openLog(options.logLevel, { program: 'supervisor' });
@@ -59,7 +58,7 @@ async function main(options: Arguments): Promise<void> {
   const listenFds = takeListenFds(process.env);
   const missing = process.env['MCROUTE_AGENT'] === undefined ? missingPieces(TREE) : [];
   if (missing.length > 0) fail(EXIT_CODE.unavailable, `${missing.join(', ')}: not there: run 'npm run build'`);
-  const life = new Life(notifier, log, { watchdogMs, readConfiguration: () => readTables(options.config) });
+  const life = new Life(notifier, log, { watchdogMs, readConfiguration: () => readFile(options.config) });
   let running: RunningSupervisor;
   try {
     mkdirSync(options.stateDirectory, { recursive: true, mode: 0o755 });
@@ -70,7 +69,7 @@ async function main(options: Arguments): Promise<void> {
         stateDirectory: options.stateDirectory,
         logLevel: options.logLevel,
         environment: process.env,
-        definitions,
+        configuration,
         listenFds,
         notifier,
       },
@@ -92,15 +91,20 @@ function startFailed(log: Logger, error: unknown): never {
   fail(isBusy ? EXIT_CODE.unavailable : EXIT_CODE.software, message);
 }
 
-/** The tables of the file; without the default file there are none but those that were created. */
-function readTables(file: string): readonly TableDefinition[] {
-  return file === DEFAULT_CONFIGURATION && !existsSync(file) ? [] : readConfiguration(file);
+/** What the file asks for; without the default file that is nothing. */
+function readFile(file: string): Configuration {
+  return file === DEFAULT_CONFIGURATION && !existsSync(file) ? EMPTY_CONFIGURATION : readConfiguration(file);
+}
+
+function summaryOf({ tables, gateway }: Configuration): string {
+  const count = `${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`;
+  return gateway === undefined ? count : `${count}, a gateway`;
 }
 
 /** EX_CONFIG for a file that cannot be read, too: EX_NOINPUT is for what is no system file (sysexits.h). */
-function readOrFail(file: string): readonly TableDefinition[] {
+function readOrFail(file: string): Configuration {
   try {
-    return readTables(file);
+    return readFile(file);
   } catch (error) {
     fail(EXIT_CODE.config, error instanceof Error ? error.message : String(error));
   }

@@ -1,7 +1,7 @@
 // The directory of the sockets: ours, of root, and those of the agents, of their user.
-import { execFileSync } from 'node:child_process';
 import { type Dirent, chmodSync, chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import type { Logger } from '../runtime/log.js';
+import { primaryGroupId } from './user-database.js';
 
 /** The lock of the one supervisor that works in the directory. */
 export const LOCK_NAME = 'supervisor.lock';
@@ -11,9 +11,6 @@ const MODE = 0o1775;
 
 /** Users whose group agents have, the first that there is: as mcroute-launch chooses. */
 const AGENT_USERS = ['mcroute', 'nobody'] as const;
-
-/** Time for asking the user database, in ms: it may be a remote one. */
-const ID_LIMIT_MS = 10_000;
 
 /**
  * Makes the directory if it is missing. One of root that holds nothing but sockets is opened to the group of the agents;
@@ -50,16 +47,8 @@ function isOurs(entry: Dirent): boolean {
 
 function agentGroup(): number | undefined {
   for (const user of AGENT_USERS) {
-    try {
-      const text = execFileSync('id', ['-g', '--', user], {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-        timeout: ID_LIMIT_MS,
-      });
-      return Number(text);
-    } catch {
-      // There is no such user.
-    }
+    const group = primaryGroupId(user);
+    if (group !== undefined) return group;
   }
   return undefined;
 }

@@ -1,4 +1,4 @@
-// What the settings of a table may be, wherever they are told: in the configuration file or by the API. Pure.
+// What the settings of a table or of the gateway may be, wherever they are told: in the configuration file or by the API. Pure.
 import { quote } from '../api/parse.js';
 import type { NumberRule } from '../configuration/number-rule.js';
 import type { Family } from '../model/address.js';
@@ -20,6 +20,18 @@ import { MRULE_PRIORITY_DEFAULT } from '../model/mrule.js';
 import { isTableName } from '../model/table.js';
 import { LOG_LEVELS, type LogLevel } from '../runtime/log.js';
 import type { TableSettings } from './table.js';
+
+/** How the gateway is run; every value is checked. */
+export interface GatewaySettings {
+  /** Absolute path of its configuration file; undefined: its own default. */
+  readonly configFile: string | undefined;
+  /** `USER` or `USER:GROUP`; undefined: mcroute-gw, or nobody where there is no such user. */
+  readonly user: string | undefined;
+  /** Undefined: the supervisor's own. */
+  readonly logLevel: LogLevel | undefined;
+  /** Time without a sign of life after which it is replaced, in seconds; 0 is never. */
+  readonly watchdogS: number;
+}
 
 /** The settings of a table of which nothing is told. */
 export const DEFAULT_SETTINGS: TableSettings = {

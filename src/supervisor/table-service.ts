@@ -12,6 +12,8 @@ import type { Tables, TableView } from './table.js';
 import { TableWatchers } from './table-watchers.js';
 
 export interface TableServiceOptions {
+  /** Serves the gateway, which runs as this user; undefined within: as that of this process. */
+  readonly forGateway?: { readonly user: number | undefined } | undefined;
   /** Called with what only a bug can throw. */
   readonly onBug: (error: unknown, method: string) => void;
 }
@@ -28,6 +30,7 @@ export async function serveTables(path: string, tables: Tables, options: TableSe
       name: 'mcroute.v1.TableService',
       definition: tableDefinition(),
       handlers: { ...tableService(tables, watchers, options) },
+      access: options.forGateway && { onlyUser: options.forGateway.user },
       cure: 'set another MCROUTE_RUNTIME_DIRECTORY',
       endStreams: () => {
         watchers.close();
@@ -41,7 +44,10 @@ export async function serveTables(path: string, tables: Tables, options: TableSe
 
 function tableService(tables: Tables, watchers: TableWatchers, options: TableServiceOptions): TableServiceHandlers {
   return {
-    CreateTable: unary(options, 'CreateTable', (request) => create(tables, request)),
+    CreateTable: unary(options, 'CreateTable', (request) => {
+      if (options.forGateway !== undefined) refuseHostSettings(request);
+      return create(tables, request);
+    }),
     DeleteTable: unary(options, 'DeleteTable', async ({ table, forgetWishes }) => {
       await tables.delete(checkTable(table), { forgetsWishes: forgetWishes });
       return {};
@@ -103,6 +109,25 @@ async function create(tables: Tables, request: CreateTableRequest__Output): Prom
   const settings = parseSettings(request.settings, violations);
   violations.throwIfAny();
   return entryOf(await tables.create(table, settings));
+}
+
+/**
+ * Settings that nobody far away may have, whatever the roles there: with them a gateway that was broken into would have
+ * agents that are root, work in another network, or read files of the host.
+ *
+ * @throws ApiError PERMISSION_DENIED
+ */
+function refuseHostSettings({ settings }: CreateTableRequest__Output): void {
+  const told = [
+    ...(settings?.user ? ['user'] : []),
+    ...(settings?.netns ? ['netns'] : []),
+    ...(settings?.configFile ? ['config_file'] : []),
+  ];
+  if (told.length === 0) return;
+  throw new ApiError(
+    'PERMISSION_DENIED',
+    `${told.join(', ')} of a table can be set only on the host itself: 'mcctl table create' there, or mcroute.yaml`,
+  );
 }
 
 type TableEntryMessage = ReturnType<typeof renderEntry>;

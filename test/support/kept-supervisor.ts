@@ -84,6 +84,7 @@ export class KeptSupervisor implements Disposable {
             ...plainEnvironment(),
             MCROUTE_RUNTIME_DIRECTORY: this.runtimeDirectory,
             MCROUTE_STATE_DIRECTORY: this.stateDirectory,
+            MCROUTE_LOGS_DIRECTORY: `${this.runtimeDirectory}.logs`,
             ...environment,
           },
           stdio: ['ignore', 'ignore', 'pipe', ...fds],

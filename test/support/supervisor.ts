@@ -33,8 +33,14 @@ export interface ToldLife {
   readonly environment: Readonly<Record<string, string>>;
 }
 
-/** The environment in which a supervisor starts agents that do what they are told. */
-export const TOLD_AGENTS: NodeJS.ProcessEnv = { MCROUTE_AGENT: projectFile('test/support/told-agent.py') };
+/** The environment in which a supervisor starts agents and a gateway that do what they are told. */
+export const TOLD_AGENTS: NodeJS.ProcessEnv = {
+  MCROUTE_AGENT: projectFile('test/support/told-agent.py'),
+  MCROUTE_GATEWAY: projectFile('test/support/told-agent.py'),
+};
+
+/** Who can be told: the agent of a table, or the gateway. */
+type Told = number | 'gateway';
 
 /** The directories of a supervisor, its keeper, and what its agents are told; they outlive supervisors. */
 export class SupervisorHost implements Disposable {
@@ -58,22 +64,30 @@ export class SupervisorHost implements Disposable {
     return join(this.root, 'state');
   }
 
+  get logsDirectory(): string {
+    return join(this.root, 'logs');
+  }
+
   get configuration(): string {
     return join(this.root, 'mcroute.yaml');
   }
 
-  /** Writes the configuration file; each line is the inside of a table, such as `id: 5, options: { star-g: learn }`. */
-  configure(tables: readonly string[]): void {
-    writeFileSync(this.configuration, `tables: [${tables.map((table) => `{ ${table} }`).join(', ')}]\n`);
+  /**
+   * Writes the configuration file; each line is the inside of a table, such as `id: 5, options: { star-g: learn }`, and
+   * `gateway` that of its section, if there is to be one.
+   */
+  configure(tables: readonly string[], gateway?: string): void {
+    const section = gateway === undefined ? '' : `gateway: { ${gateway} }\n`;
+    writeFileSync(this.configuration, `tables: [${tables.map((table) => `{ ${table} }`).join(', ')}]\n${section}`);
   }
 
-  /** Tells agents of the table what to do: those of the first life, then of the second, and so on. */
-  tell(table: number, ...lives: readonly string[]): void {
+  /** Tells agents of the table, or the gateway, what to do: those of the first life, then of the second, and so on. */
+  tell(table: Told, ...lives: readonly string[]): void {
     writeFileSync(join(this.root, 'told', String(table)), lives.join('\n---\n'));
   }
 
-  /** What the agents of a table have noted. */
-  lives(table: number): readonly ToldLife[] {
+  /** What the agents of a table, or gateways, have noted. */
+  lives(table: Told): readonly ToldLife[] {
     const file = join(this.root, 'told', `${table}.lives`);
     if (!existsSync(file)) return [];
     const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
@@ -92,6 +106,7 @@ export class SupervisorHost implements Disposable {
           ...plainEnvironment(),
           ...handedOver.environment,
           ...environment,
+          MCROUTE_LOGS_DIRECTORY: this.logsDirectory,
           TOLD_DIRECTORY: join(this.root, 'told'),
         },
         stdio: ['ignore', 'ignore', 'pipe', ...handedOver.fds],
@@ -198,8 +213,8 @@ export class SupervisorProcess implements Disposable {
     }, `table ${table} is in ${state}`);
   }
 
-  /** Gives orders to the told agent of a table that serves, and waits until it has followed them. */
-  async order(table: number, ...orders: readonly string[]): Promise<void> {
+  /** Gives orders to the told agent of a table, or the gateway, that serves, and waits until it has followed them. */
+  async order(table: Told, ...orders: readonly string[]): Promise<void> {
     const socket = createConnection(join(this.#host.runtimeDirectory, `${table}.sock`));
     socket.end(orders.map((order) => `${order}\n`).join(''));
     const chunks: unknown = await socket.toArray({ signal: AbortSignal.timeout(WAIT_LIMIT_MS) });

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { stringify } from 'yaml';
 import { CONFIGURATION_MAX, TABLES_MAX } from '../../src/model/limits.js';
 import { ConfigurationError } from '../../src/configuration/configuration-error.js';
-import { parseConfiguration, readConfiguration } from '../../src/supervisor/configuration.js';
+import { EMPTY_CONFIGURATION, parseConfiguration, readConfiguration } from '../../src/supervisor/configuration.js';
 import { DEFAULT_SETTINGS } from '../../src/supervisor/settings.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'mcroute-configuration-'));
@@ -44,7 +44,7 @@ describe('a configuration', () => {
     options: { cache-timeout: 30, star-g: learn, mrules: false, mrule-priority: 5, realtime: false,
                families: [ipv6, ipv4], log-level: debug, watchdog: 0 }
 `;
-    assert.deepEqual(parseConfiguration(text, 'f.yaml'), [
+    assert.deepEqual(parseConfiguration(text, 'f.yaml').tables, [
       {
         table: 123,
         origin: 'configuration',
@@ -69,15 +69,29 @@ describe('a configuration', () => {
   it('leaves out what has a default, and comes in the order of the ids', () => {
     const text = 'tables: [{id: 7, name: , options: {watchdog: ~}}, {id: 0x5}]';
     const expected = [5, 7].map((table) => ({ table, settings: DEFAULT_SETTINGS, origin: 'configuration' }));
-    assert.deepEqual(parseConfiguration(text, 'f.yaml'), expected);
-    for (const empty of ['', '# nothing yet\n', 'tables:\n', 'tables: []', '---\n...\n']) {
-      assert.deepEqual(parseConfiguration(empty, 'f.yaml'), []);
+    assert.deepEqual(parseConfiguration(text, 'f.yaml'), { tables: expected, gateway: undefined });
+    for (const empty of ['', '# nothing yet\n', 'tables:\n', 'tables: []', 'gateway:\n', '---\n...\n']) {
+      assert.deepEqual(parseConfiguration(empty, 'f.yaml'), EMPTY_CONFIGURATION);
     }
+  });
+
+  it('asks for a gateway, with all that is told of it', () => {
+    const text = 'gateway: { config: /etc/gw.yaml, user: gw:net, log-level: info, watchdog: 5 }\n';
+    assert.deepEqual(parseConfiguration(text, 'f.yaml'), {
+      tables: [],
+      gateway: { configFile: '/etc/gw.yaml', user: 'gw:net', logLevel: 'info', watchdogS: 5 },
+    });
+    assert.deepEqual(parseConfiguration('gateway: {}', 'f.yaml').gateway, {
+      configFile: undefined,
+      user: undefined,
+      logLevel: undefined,
+      watchdogS: 60,
+    });
   });
 
   it('takes names that look like numbers as they are written, and those of directories of users', () => {
     const text = String.raw`tables: [{id: 1, user: 1000:0100, netns: 007}, {id: 2, user: 'DOMAIN\a@b', netns: a b}]`;
-    const [first, second] = parseConfiguration(text, 'f.yaml').map(({ settings }) => settings);
+    const [first, second] = parseConfiguration(text, 'f.yaml').tables.map(({ settings }) => settings);
     assert.deepEqual([first?.user, first?.netns], ['1000:0100', '007']);
     assert.deepEqual([second?.user, second?.netns], [String.raw`DOMAIN\a@b`, 'a b']);
   });
@@ -85,9 +99,13 @@ describe('a configuration', () => {
   it('is refused with the place of each thing that is wrong', () => {
     const cases: [string, string | RegExp][] = [
       ['tables: 5', '1:9: tables must be a list'],
-      ['5', '1:1: the file must be a map with tables'],
+      ['5', '1:1: the file must be a map with tables, gateway'],
       ['tabels: []', "1:1: 'tabels' is not known here: did you mean 'tables'?"],
-      ['zebra: []', "1:1: 'zebra' is not known here: known are tables"],
+      ['zebra: []', "1:1: 'zebra' is not known here: known are tables, gateway"],
+      ['gateway: true', '1:10: gateway must be a map with config, user, log-level, watchdog'],
+      ['gateway: {listen: a}', "1:11: 'listen' is not known here: known are config, user, log-level, watchdog"],
+      ['gateway: {config: gw.yaml}', /^1:19: 'gw\.yaml' is not the path of a file/],
+      ['gateway: {watchdog: -1}', /^1:21: -1 is not a watchdog time in seconds/],
       ['tables: [5]', '1:10: a table must be a map with id, name, config, user, netns, options'],
       ['tables: [~]', '1:10: an item of tables is empty'],
       ['tables: [{}]', '1:10: the table has no id: 1 to 99999999'],
@@ -200,7 +218,7 @@ rest: 1
     fc.assert(
       fc.property(texts, (text) => {
         try {
-          for (const { table, settings } of parseConfiguration(text, 'f')) {
+          for (const { table, settings } of parseConfiguration(text, 'f').tables) {
             assert.ok(Number.isInteger(table) && table >= 1 && table <= 99_999_999);
             assert.deepEqual(Object.keys(settings).sort(), Object.keys(DEFAULT_SETTINGS).sort());
           }
@@ -222,7 +240,7 @@ describe('a configuration file', () => {
   };
 
   it('is read, with a byte order mark too', () => {
-    assert.equal(readConfiguration(write('good.yaml', '\ufefftables: [{id: 5}]')).length, 1);
+    assert.equal(readConfiguration(write('good.yaml', '\ufefftables: [{id: 5}]')).tables.length, 1);
   });
 
   it('that cannot be read is refused, with the reason', () => {

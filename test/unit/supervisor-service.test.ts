@@ -190,6 +190,32 @@ describe('the service of tables', () => {
     assert.deepEqual(host.tables.list(), []);
   });
 
+  it('leaves to people on the host what would give a gateway more than it has', async () => {
+    await using host = await openSupervisorHost();
+    const path = join(host.directory, 'supervisor-gateway.sock');
+    const door = await serveTables(path, host.tables, { onBug: assert.ifError, forGateway: { user: undefined } });
+    const connection = connectToSupervisor(path);
+    try {
+      for (const [settings, named] of [
+        [{ user: 'root' }, 'user'],
+        [{ netns: 'red', configFile: '/etc/shadow' }, 'netns, config_file'],
+      ] as const) {
+        const refused = await errorOf(create(connection.client, { table: 5, settings }));
+        assert.equal(refused.reason, 'PERMISSION_DENIED');
+        assert.match(refused.message, new RegExp(`^${named} of a table can be set only on the host itself`));
+      }
+      assert.equal(host.tables.get(5), undefined);
+      const { entry } = await create(connection.client, {
+        table: 5,
+        settings: { name: 'studio', starG: 'STAR_G_LEARN' },
+      });
+      assert.equal(entry?.settings?.name, 'studio');
+    } finally {
+      connection[Symbol.dispose]();
+      await door.stop();
+    }
+  });
+
   it('starts, stops, restarts and deletes, with the options', async () => {
     await using host = await openClient();
     const { client, tables } = host;
@@ -395,6 +421,17 @@ describe('the socket of the supervisor', () => {
     } finally {
       client.close();
     }
+  });
+
+  it('is for one user where it serves the gateway', async () => {
+    await using host = await openSupervisorHost();
+    const path = join(host.directory, 'supervisor-gateway.sock');
+    const user = process.geteuid?.() ?? 0;
+    const door = await serveTables(path, host.tables, { onBug: assert.ifError, forGateway: { user } });
+    const { mode, uid } = statSync(path);
+    await door.stop();
+    assert.deepEqual([mode & 0o777, uid], [0o600, user]);
+    assert.ok(!existsSync(path));
   });
 
   it('is not taken from a supervisor that serves, and says what is in the way', async () => {

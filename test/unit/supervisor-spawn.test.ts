@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { agentError } from '../../src/supervisor/agent-error.js';
-import { DEFAULT_SETTINGS } from '../../src/supervisor/settings.js';
-import { type AgentExit, type SpawnContext, agentCommand, agentEnvironment } from '../../src/supervisor/spawn.js';
+import { agentError, explainEnd } from '../../src/supervisor/end-error.js';
+import { gatewayCommand } from '../../src/supervisor/gateway-spawn.js';
+import { type LaunchContext, launchEnvironment } from '../../src/supervisor/launch.js';
+import type { ProcessExit } from '../../src/supervisor/process.js';
+import { DEFAULT_SETTINGS, type GatewaySettings } from '../../src/supervisor/settings.js';
+import { agentCommand } from '../../src/supervisor/spawn.js';
 import type { TableDefinition, TableSettings } from '../../src/supervisor/table.js';
 
-const CONTEXT: SpawnContext = {
+const CONTEXT: LaunchContext = {
   tree: '/tree',
   runtimeDirectory: '/run/mcroute',
   stateDirectory: '/var/lib/mcroute',
@@ -75,11 +78,36 @@ describe('the command line of an agent', () => {
   });
 });
 
-describe('the environment of an agent', () => {
+describe('the command line of the gateway', () => {
+  const settings: GatewaySettings = { configFile: undefined, user: undefined, logLevel: undefined, watchdogS: 60 };
+  const place = { user: 'mcroute-gw', logsDirectory: '/var/log/mcroute/gateway' };
+  const launch = (...options: readonly string[]) => [
+    ...['/tree/native/build/Release/mcroute-launch', `--die-with-parent=${process.pid}`, '--unprivileged', ...options],
+    ...['--', 'node', '/tree/dist/src/start/start.cjs', 'mcroute-gateway'],
+  ];
+  const plain = ['--runtime-directory', '/run/mcroute', '--log-level', 'notice'];
+
+  it('is the launcher without privileges and with its user, in the group of the agents', () => {
+    assert.deepEqual(gatewayCommand(settings, place, CONTEXT), [...launch('--user', 'mcroute-gw:990'), ...plain]);
+    assert.deepEqual(gatewayCommand(settings, { ...place, user: undefined }, CONTEXT), [...launch(), ...plain]);
+  });
+
+  it('has every setting, and can have another program in place of the launcher', () => {
+    const told: GatewaySettings = { configFile: '/etc/gw.yaml', user: 'gw:net', logLevel: 'debug', watchdogS: 5 };
+    const words = ['--config', '/etc/gw.yaml', '--runtime-directory', '/run/mcroute', '--log-level', 'debug'];
+    const asTold = { ...place, user: 'gw:net' };
+    assert.deepEqual(gatewayCommand(told, asTold, CONTEXT), [...launch('--user', 'gw:net'), ...words]);
+    const context = { ...CONTEXT, environment: { MCROUTE_GATEWAY: '/bin/other' } };
+    assert.deepEqual(gatewayCommand(told, asTold, context), ['/bin/other', ...words]);
+  });
+});
+
+describe('the environment of a program', () => {
   const inherited = {
     PATH: '/bin',
     NODE_EXTRA_CA_CERTS: '/certificates',
     MCROUTE_AGENT: '/bin/other',
+    MCROUTE_GATEWAY: '/bin/another',
     LISTEN_PID: '1',
     LISTEN_FDS: '9',
     LISTEN_FDNAMES: '5.mrt4',
@@ -93,7 +121,7 @@ describe('the environment of an agent', () => {
       { fd: 20, name: 'mrt4' },
       { fd: 9, name: 'asm4' },
     ];
-    assert.deepEqual(agentEnvironment(define({ watchdogS: 30 }), kept, { ...CONTEXT, environment: inherited }), {
+    assert.deepEqual(launchEnvironment({ ...CONTEXT, environment: inherited }, 30, kept), {
       PATH: '/bin',
       MCROUTE_RUNTIME_DIRECTORY: '/run/mcroute',
       NOTIFY_SOCKET: '/run/mcroute/notify.sock',
@@ -104,7 +132,7 @@ describe('the environment of an agent', () => {
   });
 
   it('has no names without descriptors, and no watchdog where nobody watches', () => {
-    assert.deepEqual(agentEnvironment(define({ watchdogS: 0 }), [], { ...CONTEXT, environment: inherited }), {
+    assert.deepEqual(launchEnvironment({ ...CONTEXT, environment: inherited }, 0, []), {
       PATH: '/bin',
       MCROUTE_RUNTIME_DIRECTORY: '/run/mcroute',
       NOTIFY_SOCKET: '/run/mcroute/notify.sock',
@@ -114,11 +142,11 @@ describe('the environment of an agent', () => {
 });
 
 describe('what is said of an agent that failed', () => {
-  const exit: AgentExit = { code: undefined, signal: undefined, startError: undefined, lastWords: '' };
+  const exit: ProcessExit = { code: undefined, signal: undefined, startError: undefined, lastWords: '' };
 
   it('is the last sentence that was for people, and why', () => {
     const log = '{"level":60,"msg":"the agent could not start"}\n';
-    const cases: readonly [Partial<AgentExit>, string, RegExp][] = [
+    const cases: readonly [Partial<ProcessExit>, string, RegExp][] = [
       [
         { code: 69, lastWords: 'mcroute-launch: TABLE_IN_USE: table 5 is owned by another program\n' },
         'TABLE_IN_USE',
@@ -132,6 +160,11 @@ describe('what is said of an agent that failed', () => {
       [{ code: 70, lastWords: `mcroute-agent: no socket\n${log}` }, 'AGENT_FAILED', /ended with 70: no socket$/],
       [{ code: 1, lastWords: 'nsenter: cannot open red\n' }, 'AGENT_FAILED', /with 1: nsenter: cannot open red$/],
       [{ code: 1, lastWords: log }, 'AGENT_FAILED', /ended with 1: its log says why$/],
+      [
+        { code: 1, lastWords: 'TypeError: no map\n    at main.js:5:1\n\nNode.js v20.20.2\n' },
+        'AGENT_FAILED',
+        /ended with 1: TypeError: no map$/,
+      ],
       [{ signal: 'SIGKILL' }, 'AGENT_FAILED', /was killed by SIGKILL/],
       [{ startError: 'spawn /bin/sh EAGAIN' }, 'AGENT_FAILED', /could not be started: spawn \/bin\/sh EAGAIN$/],
     ];
@@ -140,6 +173,12 @@ describe('what is said of an agent that failed', () => {
       assert.equal(error.reason, reason);
       assert.match(error.message, message);
     }
+  });
+
+  it('names the gateway where it is that', () => {
+    const lastWords = 'mcroute-gateway: /etc/mcroute/gateway.yaml:1:1: what is this\n';
+    const { message } = explainEnd('the gateway', 'ended', { ...exit, code: 78, lastWords });
+    assert.equal(message, 'the gateway ended with 78: /etc/mcroute/gateway.yaml:1:1: what is this');
   });
 
   it('is its fault where it was ended for one', () => {

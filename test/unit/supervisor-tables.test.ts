@@ -9,7 +9,7 @@ import { DescriptorStore } from '../../src/supervisor/descriptor-store.js';
 import { parseNotification } from '../../src/supervisor/notification.js';
 import type { TakeNotification } from '../../src/supervisor/notifications.js';
 import { DEFAULT_SETTINGS } from '../../src/supervisor/settings.js';
-import type { AgentExit } from '../../src/supervisor/spawn.js';
+import type { ProcessExit } from '../../src/supervisor/process.js';
 import { Supervisor } from '../../src/supervisor/supervisor.js';
 import type { SavedTables, TableDefinition, TableSettings } from '../../src/supervisor/table.js';
 import { within } from '../support/wait.js';
@@ -85,7 +85,7 @@ class World {
     stateDirectory: '/nowhere',
   });
 
-  #spawn(definition: TableDefinition, kept: readonly ListenFd[], onExit: (exit: AgentExit) => void) {
+  #spawn(definition: TableDefinition, kept: readonly ListenFd[], onExit: (exit: ProcessExit) => void) {
     const pid = 1_000 + this.processes.length;
     const { table, settings } = definition;
     this.happened.push(`started ${table}`);

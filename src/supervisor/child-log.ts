@@ -1,30 +1,28 @@
-// What an agent says on stderr, into the supervisor's own log.
+// What agents and the gateway say on stderr, into the supervisor's own log.
 import type { Readable, Writable } from 'node:stream';
 import { LOG_LINE_MAX } from '../model/limits.js';
 import type { Logger } from '../runtime/log.js';
 
-/** Which agent it is. */
-export interface AgentIdentity {
-  readonly table: number;
-  readonly pid: number;
-}
+/** Who it is: the agent of a table, or the gateway. */
+export type Speaker =
+  { readonly table: number; readonly pid: number } | { readonly program: 'gateway'; readonly pid: number };
 
 /**
- * Passes on what an agent says, line by line, until it says no more. Lines of its log go out as they are; others, such as
- * those of mcroute-launch or the trace of a crash, become lines of a log with the table and the pid. It reads no faster
+ * Passes on what a program says, line by line, until it says no more. Lines of its log go out as they are; others, such as
+ * those of mcroute-launch or the trace of a crash, become lines of a log that tell who it is. It reads no faster
  * than the output takes, and holds one line at most.
  */
 export async function passLog(
   stream: Readable,
-  agent: AgentIdentity,
+  speaker: Speaker,
   log: Pick<Logger, 'isLevelEnabled'>,
   output: Writable = process.stderr,
 ): Promise<void> {
   const lines = new LineSplitter();
   const write = async (found: readonly Line[]) => {
-    const text = found.map((line) => logLine(line, agent, log)).join('');
+    const text = found.map((line) => logLine(line, speaker, log)).join('');
     if (text === '') return;
-    // Whether or not it could be written: if nobody reads our log, the agent is read on, or it would stand still with
+    // Whether or not it could be written: if nobody reads our log, the program is read on, or it would stand still with
     // its pipe full.
     await new Promise<void>((resolve) => {
       output.write(text, () => {
@@ -35,7 +33,7 @@ export async function passLog(
   try {
     for await (const chunk of stream) await write(lines.take(chunk as Buffer));
   } catch {
-    // The pipe broke, as it does when the agent is killed; what came before counts.
+    // The pipe broke, as it does when the program is killed; what came before counts.
   }
   await write(lines.end());
 }
@@ -90,16 +88,17 @@ class LineSplitter {
 /** Level of what is not of a log, as pino has it: `warn`, which is our `notice`. */
 const LEVEL = 40;
 
-function logLine(line: Line, agent: AgentIdentity, log: Pick<Logger, 'isLevelEnabled'>): string {
+function logLine(line: Line, speaker: Speaker, log: Pick<Logger, 'isLevelEnabled'>): string {
   const record = line.isCut ? undefined : parseRecord(line.text);
   if (record === undefined) {
     if (!log.isLevelEnabled('warn')) return '';
     const cut = line.isCut ? { cut: true } : {};
-    return `${JSON.stringify({ level: LEVEL, time: Date.now(), ...agent, ...cut, text: line.text, msg: 'agent output' })}\n`;
+    const msg = 'table' in speaker ? 'agent output' : 'gateway output';
+    return `${JSON.stringify({ level: LEVEL, time: Date.now(), ...speaker, ...cut, text: line.text, msg })}\n`;
   }
-  // A line goes under the name of the agent that it comes from, whatever it says.
-  if (record['table'] === agent.table && record['pid'] === agent.pid) return `${line.text}\n`;
-  return `${JSON.stringify({ ...record, ...agent })}\n`;
+  // A line goes under the name of whom it comes from, whatever it says.
+  if (Object.entries(speaker).every(([key, value]) => record[key] === value)) return `${line.text}\n`;
+  return `${JSON.stringify({ ...record, ...speaker })}\n`;
 }
 
 /** A line of pino; undefined if it is none. */
