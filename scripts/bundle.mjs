@@ -19,11 +19,11 @@ const DESCRIBED = [
   { folder: '@grpc/reflection/build/proto', file: 'grpc/reflection/v1alpha/reflection.proto', keepCase: false },
 ];
 
-rmSync(FRESH, { recursive: true, force: true });
-await build({
+/** Modules that a program asks for with import(), and seldom: bundles of their own, which take no time at its starts. */
+const PARTS = { certificates: 'src/cli/certificates/pki.ts' };
+
+const OPTIONS = {
   absWorkingDir: ROOT,
-  entryPoints: Object.entries(PROGRAMS).map(([program, module]) => ({ in: module, out: program })),
-  outdir: FRESH,
   outExtension: { '.js': '.cjs' },
   bundle: true,
   platform: 'node',
@@ -31,9 +31,6 @@ await build({
   format: 'cjs',
   // Bytes are characters then: start.cts reads them so.
   charset: 'ascii',
-  // A function of what a CommonJS module is given: that is how start.cts calls it.
-  banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
-  footer: { js: '})' },
   define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
   // Every process has the text in its memory. Names stay, as stack traces tell them; lines stay short, as Node prints the
   // one at which a program broke.
@@ -43,7 +40,24 @@ await build({
   sourcemap: 'linked',
   sourcesContent: false,
   logLevel: 'warning',
-  plugins: [lateRequires, { name: 'descriptors', setup: bundleDescriptors }],
+};
+
+rmSync(FRESH, { recursive: true, force: true });
+await build({
+  ...OPTIONS,
+  entryPoints: Object.entries(PROGRAMS).map(([program, module]) => ({ in: module, out: program })),
+  outdir: FRESH,
+  // A function of what a CommonJS module is given: that is how start.cts calls it.
+  banner: { js: '(function (exports, require, module, __filename, __dirname) {' },
+  footer: { js: '})' },
+  // require() is all that such a function has.
+  supported: { 'dynamic-import': false },
+  plugins: [lateRequires, { name: 'descriptors', setup: bundleDescriptors }, { name: 'parts', setup: leaveParts }],
+});
+await build({
+  ...OPTIONS,
+  entryPoints: Object.entries(PARTS).map(([part, module]) => ({ in: module, out: part })),
+  outdir: join(FRESH, 'parts'),
 });
 rmSync(TARGET, { recursive: true, force: true });
 renameSync(FRESH, TARGET);
@@ -60,6 +74,16 @@ function learnCode() {
   const { status, stderr } = spawnSync(rehearsal[0], rehearsal.slice(1), { cwd: ROOT, encoding: 'utf8' });
   // Namespaces cannot be made everywhere.
   if (status !== 0) process.stderr.write(`bundle: programs start slower: their rehearsal failed: ${stderr}\n`);
+}
+
+/** Asked for where the program is. */
+function leaveParts({ onResolve }) {
+  onResolve({ filter: /^[.]/ }, ({ path, resolveDir, kind }) => {
+    if (kind !== 'dynamic-import') return undefined;
+    const module = join(resolveDir, path).replace(/[.]js$/, '.ts');
+    const part = Object.keys(PARTS).find((name) => join(ROOT, PARTS[name]) === module);
+    return part === undefined ? undefined : { path: `./parts/${part}.cjs`, external: true };
+  });
 }
 
 /**

@@ -6,13 +6,22 @@ import { ROOT } from './programs.mjs';
 
 /** Of modules of node_modules, which of those that they ask for can wait. */
 export const LATE = {
-  // Servers need no clients. Every target is a socket of this host: no names are resolved, and there is one address.
+  // Servers need no clients. Most targets are sockets of this host, and no names are resolved for them.
   '@grpc/grpc-js/build/src/index.js': {
     all: true,
     edits: [
       [/^exports\.experimental = experimental;$/m, ''],
       [/^ {4}(create\w+): (\w+_1\.\w+\.\w+),$/gm, '    get $1() { return $2; },'],
       [/^ {4}(?:resolver_dns|resolver_ip|load_balancer_\w+|channelz)\.setup\(\);$/gm, ''],
+    ],
+  },
+  '@grpc/grpc-js/build/src/resolver.js': {
+    // Names of other hosts, when the first is asked for.
+    edits: [
+      [
+        /^function mapUriDefaultScheme\(target\) \{$/m,
+        '$& if (target.scheme === "dns") require("./resolver-dns").setup();',
+      ],
     ],
   },
   '@grpc/grpc-js/build/src/client.js': {

@@ -7,6 +7,7 @@ export const ROOT = join(import.meta.dirname, '..');
 export const PROGRAMS = {
   'mcroute-agent': 'src/agent/main.ts',
   'mcroute-supervisor': 'src/supervisor/main.ts',
+  'mcroute-gateway': 'src/gateway/main.ts',
   mcctl: 'src/cli/main.ts',
   smcroutectl: 'src/cli/smcroute/main.ts',
   smcrouted: 'src/agent/smcrouted/main.ts',

@@ -32,16 +32,32 @@ for (const program of Object.keys(PROGRAMS)) {
 }
 
 async function rehearseAgent() {
-  const [socket, state] = [path('agent.sock'), path('state')];
+  const [socket, state] = [path(`${TABLE}.sock`), path('state')];
   mkdirSync(state);
   const args = ['--table', TABLE, '--socket', socket, '--state-directory', state];
   const first = [launch, '--from-arguments', '--signalling', '--'];
-  const mcctl = (...words) => runToEnd(learning('mcctl', ['--socket', socket, ...words]));
-  await whileServing([...first, ...learning('mcroute-agent', args)], socket, () => {
-    mcctl('add', 'lo', '239.1.1.1', 'a', 'b');
-    mcctl('show');
-    mcctl('remove', 'lo', '239.1.1.1');
+  await whileServing([...first, ...learning('mcroute-agent', args)], socket, async () => {
+    changeRoutes(socket);
+    // It may be of another user, whom a root without capabilities is not.
+    chmodSync(socket, 0o666);
+    await rehearseGateway();
   });
+}
+
+/** Before the agent, as whose user it runs: it must reach the agent's socket. */
+async function rehearseGateway() {
+  const [socket, configuration] = [path('gateway.sock'), path('gateway.yaml')];
+  writeFileSync(configuration, `listen: [{ unix: ${socket} }]\naudit: { file: ${path('audit.log')} }\n`);
+  const first = [launch, '--unprivileged', '--'];
+  const args = ['--config', configuration, '--runtime-directory', folder];
+  await whileServing([...first, ...learning('mcroute-gateway', args)], socket, () => changeRoutes(socket));
+}
+
+function changeRoutes(socket) {
+  const mcctl = (...words) => runToEnd(learning('mcctl', ['--socket', socket, '--table', TABLE, ...words]));
+  mcctl('add', 'lo', '239.1.1.1', 'a', 'b');
+  mcctl('show');
+  mcctl('remove', 'lo', '239.1.1.1');
 }
 
 async function rehearseDaemon() {
@@ -78,7 +94,7 @@ async function whileServing([program, ...args], socket, act) {
     if (isOver() || Date.now() > deadline) throw new Error(`${args.join(' ')} does not serve: ${said}`);
     await sleep(POLL_MS);
   }
-  act();
+  await act();
   child.kill('SIGTERM');
   const status = await ended;
   if (status !== 0) throw new Error(`${args.join(' ')} ended with ${status}: ${said}`);

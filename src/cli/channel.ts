@@ -1,4 +1,4 @@
-// Calls to a program of this host over its socket: every failure becomes an error that says what to do.
+// Calls to a program, on this host or another: every failure becomes an error that says what to do.
 import { statSync } from 'node:fs';
 import type { CallOptions, ClientReadableStream, ClientWritableStream, ServiceError } from '@grpc/grpc-js';
 import { deadlineAfter, messages, unary } from '../api/client.js';
@@ -33,6 +33,7 @@ export interface Channel<Client> extends Disposable {
 
 /** Who is at the other end, for the words of errors. */
 export interface Server {
+  /** Where it is, for people: the path of a socket, or a host. */
   readonly path: string;
   /** Such as `an agent`. */
   readonly noun: string;
@@ -42,6 +43,13 @@ export interface Server {
   readonly unavailable: (why: string, cause: ApiError) => ApiError;
   /** Changes what the program itself answered. */
   readonly explain?: (error: ApiError) => ApiError;
+  /** Set for a program on another host, which no socket here tells of. */
+  readonly remote?: {
+    /** Connects, before each call. @throws what to say of a host that cannot be reached. */
+    readonly connect: () => Promise<void>;
+    /** Looks why calls fail; undefined if nothing is wrong with the way. */
+    readonly diagnose: () => Promise<Error | undefined>;
+  };
 }
 
 /** Makes calls over a connection. */
@@ -52,22 +60,27 @@ export function openChannel<Client>(
 ): Channel<Client> {
   const { client } = connection;
   const options = (): CallOptions => ({ deadline: deadlineAfter(timeoutMs) });
+  const connect = async () => {
+    await server.remote?.connect();
+  };
   const explain = (error: unknown) => explainFailure(error, server, timeoutMs);
   return {
     ask: async <Reply>(start: Ask<Client, Reply>) => {
+      await connect();
       try {
         return await unary<Reply>((callback) => start(client, options(), callback));
       } catch (error) {
-        throw explain(error);
+        throw await explain(error);
       }
     },
-    read: (start) => explained(messages(start(client, options())), explain),
-    follow: (start, signal) => explained(followed(start(client), signal), explain),
+    read: (start) => explained(connect, () => messages(start(client, options())), explain),
+    follow: (start, signal) => explained(connect, () => followed(start(client), signal), explain),
     send: async (start, requests) => {
+      await connect();
       try {
         return await upload((callback) => start(client, options(), callback), requests);
       } catch (error) {
-        throw explain(error);
+        throw await explain(error);
       }
     },
     [Symbol.dispose]: () => {
@@ -83,13 +96,15 @@ const CODE_PERMISSION_DENIED = 7;
 const CODE_UNAUTHENTICATED = 16;
 
 async function* explained<Message>(
-  stream: AsyncGenerator<Message>,
-  explain: (error: unknown) => unknown,
+  connect: () => Promise<void>,
+  start: () => AsyncGenerator<Message>,
+  explain: (error: unknown) => Promise<unknown>,
 ): AsyncGenerator<Message> {
+  await connect();
   try {
-    yield* stream;
+    yield* start();
   } catch (error) {
-    throw explain(error);
+    throw await explain(error);
   }
 }
 
@@ -144,17 +159,18 @@ function drained<Request>(stream: ClientWritableStream<Request>): Promise<void> 
 }
 
 /** Says where the program was sought and how it can be reached; leaves what it itself answered as it is. */
-function explainFailure(error: unknown, server: Server, timeoutMs: number): unknown {
+async function explainFailure(error: unknown, server: Server, timeoutMs: number): Promise<unknown> {
   if (!(error instanceof ApiError)) return error;
   const { cause } = error;
-  if (!isServiceError(cause)) return server.explain?.(error) ?? error;
+  // What the program itself says has details.
+  if (!isServiceError(cause) || cause.metadata.get(DETAILS_TRAILER).length > 0) {
+    return server.explain?.(error) ?? error;
+  }
   switch (cause.code as number) {
     case CODE_DEADLINE_EXCEEDED:
-      return new CliError(
-        'TIMEOUT',
-        `no answer from ${server.path} within ${timeoutMs / 1000} s`,
-        [server.lateCure],
-        error,
+      return (
+        (await server.remote?.diagnose()) ??
+        new CliError('TIMEOUT', `no answer from ${server.path} within ${timeoutMs / 1000} s`, [server.lateCure], error)
       );
     case CODE_PERMISSION_DENIED:
     case CODE_UNAUTHENTICATED:
@@ -163,10 +179,9 @@ function explainFailure(error: unknown, server: Server, timeoutMs: number): unkn
       // This side cancels only what it no longer reads: the program has ended.
       return server.unavailable('it has ended the call', error);
     default:
-      if (error.reason === 'AGENT_UNAVAILABLE' && cause.metadata.get(DETAILS_TRAILER).length === 0) {
-        return explainUnreachable(server, cause.details, error);
-      }
-      return server.explain?.(error) ?? error;
+      if (error.reason !== 'AGENT_UNAVAILABLE') return server.explain?.(error) ?? error;
+      if (server.remote === undefined) return explainUnreachable(server, cause.details, error);
+      return (await server.remote.diagnose()) ?? server.unavailable(cause.details, error);
   }
 }
 

@@ -130,6 +130,11 @@ export function absentTable(error: unknown): number | undefined {
   return text === undefined ? undefined : parseTableId(text);
 }
 
+/** The error, with the table whose agent was sought. */
+export function withAbsentTable({ reason, message, metadata, cause }: ApiError, table: number): ApiError {
+  return new ApiError(reason, message, { metadata: { ...metadata, [ABSENT]: String(table) }, cause });
+}
+
 function unavailable(endpoint: Endpoint, why: string, cause: ApiError): ApiError {
   const { path, table, directory } = endpoint;
   const start =

@@ -4,7 +4,16 @@ import { inSource } from '../runtime/stack.js';
 import { printable } from './output/text.js';
 
 /** A failure on this side of the wire. */
-export type Complaint = 'USAGE' | 'BAD_FILE' | 'NO_FILE' | 'BAD_ENVIRONMENT' | 'TIMEOUT' | 'PERMISSION';
+export type Complaint =
+  | 'USAGE'
+  | 'BAD_FILE'
+  | 'NO_FILE'
+  | 'NOT_WRITTEN'
+  | 'BAD_ENVIRONMENT'
+  | 'TIMEOUT'
+  | 'PERMISSION'
+  /** One side does not take the other's certificate. */
+  | 'UNTRUSTED';
 
 /** Something that mcctl itself found wrong. */
 export class CliError extends Error {
@@ -35,11 +44,15 @@ export function exitCodeOf(error: unknown): number {
   return EXIT_OF_REASON.INTERNAL;
 }
 
-/** Lines for stderr: what is wrong, then one cure or one more thing that is wrong a line. */
-export function errorLines(error: unknown): string[] {
+/**
+ * Lines for stderr: what is wrong, then one cure or one more thing that is wrong a line. `host` is where, in a command that is
+ * for several.
+ */
+export function errorLines(error: unknown, host?: string): string[] {
   const lines = linesOf(error).map(printable);
   const [first = 'failed', ...others] = lines;
-  return [`mcctl: ${first}`, ...others.map((line) => `  ${line}`)];
+  const where = host === undefined ? '' : `${printable(host)}: `;
+  return [`mcctl: ${where}${first}`, ...others.map((line) => `  ${line}`)];
 }
 
 /**
@@ -77,6 +90,10 @@ const WORDS = new Map([
   ['filter.owner', '--owner-only'],
   ['filter.group', '--group'],
   ['filter.interface', '--interface'],
+  ['comment', '--comment'],
+  ['confirm_within', '--confirm-within'],
+  ['request_id', '--request-id'],
+  ['to_revision', 'REVISION'],
   ['settings.name', '--name'],
   ['settings.user', '--user'],
   ['settings.netns', '--netns'],
@@ -92,8 +109,10 @@ const EXIT_OF_COMPLAINT: Record<Complaint, number> = {
   USAGE: 64, // EX_USAGE
   BAD_FILE: 65, // EX_DATAERR
   NO_FILE: 66, // EX_NOINPUT
+  NOT_WRITTEN: 73, // EX_CANTCREAT
   TIMEOUT: 75, // EX_TEMPFAIL
   PERMISSION: 77, // EX_NOPERM
+  UNTRUSTED: 77,
   BAD_ENVIRONMENT: 78, // EX_CONFIG
 };
 

@@ -2,54 +2,56 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { addApplyCommand } from './commands/apply.js';
 import { addCapabilitiesCommands } from './commands/capabilities.js';
+import { addCertificateCommands } from './commands/certificate.js';
+import { addContextCommands } from './commands/context.js';
 import { addDiffCommand } from './commands/diff.js';
 import { addExportCommand } from './commands/export.js';
 import { addFlushCommand } from './commands/flush.js';
+import { addGatewayCommands } from './commands/gateway.js';
+import { addHistoryCommand } from './commands/history.js';
 import { addInterfaceCommand } from './commands/interface.js';
 import { addMembershipCommands } from './commands/membership.js';
+import { addPolicyCommands } from './commands/policy.js';
 import { addReloadCommands } from './commands/reload.js';
+import { addRollbackCommands } from './commands/rollback.js';
 import { addRouteCommands } from './commands/route.js';
 import { addShowCommand } from './commands/show.js';
 import { addTableCommands } from './commands/table.js';
 import { addWatchCommand } from './commands/watch.js';
 import { parseTableWord } from './connect.js';
-import { CliError, EXIT_FAILURE, EXIT_OK, errorLines, exitCodeOf } from './errors.js';
+import { CliError, EXIT_OK, errorLines, exitCodeOf } from './errors.js';
 import { FORMATS } from './output/list.js';
-import { ProgramSession, type Surroundings } from './program-session.js';
-import type { Body, GlobalOptions, Run } from './session.js';
+import type { ProgramSession, Surroundings } from './program-session.js';
+import { HOST_HELP } from './remote/host-address.js';
+import { DEFAULT_OWNER, type TypedOptions, runForHosts, runHere } from './run.js';
+import type { Run, RunLocally } from './session.js';
 import { abbreviationsOf, findName } from './words.js';
 
 /** Runs the words after the program's name; resolves to its status. Failures have been told on stderr by then. */
 export async function runProgram(words: readonly string[], surroundings: Surroundings): Promise<number> {
   let status = EXIT_OK;
-  const fail = (error: unknown, failureCode = EXIT_FAILURE) => {
+  const fail = (error: unknown) => {
     for (const line of errorLines(error)) surroundings.stderr.write(`${line}\n`);
-    const code = exitCodeOf(error);
-    status = code === EXIT_FAILURE ? failureCode : code;
+    status = exitCodeOf(error);
   };
-  const run = async (command: Command, body: (session: ProgramSession) => Promise<number>, failureCode?: number) => {
-    const options = command.optsWithGlobals<GlobalOptions>();
-    const session = new ProgramSession(options, surroundings);
-    try {
-      status = await body(session);
-    } catch (error) {
-      fail(await session.explain(error), failureCode);
-    } finally {
-      session[Symbol.dispose]();
-    }
-  };
-  // What an agent is asked goes to the table's socket, which has the name of its id.
-  const runAtAgent = (command: Command, body: Body, failureCode?: number) =>
-    run(
-      command,
-      async (session) => {
+  const runs: Runs = {
+    // What an agent is asked goes to the table's socket, which has the name of its id.
+    atAgent: async (command, body, options) => {
+      const withTable = async (session: ProgramSession) => {
         await session.resolveTable();
         return body(session);
-      },
-      failureCode,
-    );
+      };
+      status = await runForHosts(command.optsWithGlobals<TypedOptions>(), surroundings, withTable, options);
+    },
+    atSupervisor: async (command, body, options) => {
+      status = await runForHosts(command.optsWithGlobals<TypedOptions>(), surroundings, body, options);
+    },
+    here: async (command, body) => {
+      status = await runHere(command.optsWithGlobals<TypedOptions>(), surroundings, body);
+    },
+  };
   try {
-    await buildProgram(runAtAgent, run, surroundings).parseAsync(words, { from: 'user' });
+    await buildProgram(runs, words, surroundings).parseAsync(words, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) fail(error);
     else if (error.exitCode === 0) status = EXIT_OK;
@@ -59,7 +61,16 @@ export async function runProgram(words: readonly string[], surroundings: Surroun
   return status;
 }
 
-function buildProgram(run: Run, runAtSupervisor: Run, { stdout, stderr, version }: Surroundings): Command {
+/** How commands are run, by what they ask. */
+interface Runs {
+  readonly atAgent: Run;
+  /** Also at the gateway itself: no table needs to be looked up. */
+  readonly atSupervisor: Run;
+  readonly here: RunLocally;
+}
+
+function buildProgram(runs: Runs, words: readonly string[], { stdout, stderr, version }: Surroundings): Command {
+  const { atAgent: run } = runs;
   const program = new Command('mcctl')
     .description('Controls the multicast routes of a table.')
     .usage('[options] COMMAND ...')
@@ -86,7 +97,16 @@ function buildProgram(run: Run, runAtSupervisor: Run, { stdout, stderr, version 
     )
     .option('-u, --socket <path>', "the agent's socket (env MCROUTE_SOCKET)")
     .addOption(new Option('-o, --output <format>', 'how results are printed').choices(FORMATS).default('table'))
-    .option('--owner <name>', 'whose resources are changed', 'cli')
+    .option('--owner <name>', `whose resources are changed (default: that of the context, or "${DEFAULT_OWNER}")`)
+    .option('--host <host>', 'the gateway of another host, or of several: may be repeated (env MCROUTE_HOST)', collect)
+    .option(
+      '--context <name>',
+      "hosts by the name that 'context add' gave them; local is this host (env MCROUTE_CONTEXT)",
+    )
+    .option('--ca <file>', "certificates that the gateway's must be signed by (env MCROUTE_CA)")
+    .option('--cert <file>', 'certificate that is shown to the gateway (env MCROUTE_CERT)')
+    .option('--key <file>', 'its key (env MCROUTE_KEY)')
+    .option('--server-name <name>', "the name that the gateway's certificate must have, if not that of the host")
     .option('--timeout <seconds>', 'time that a call may take, except watch', readTimeout, 30)
     .option('--no-color', 'no colours, as with NO_COLOR')
     .addHelpText('after', HELP);
@@ -101,10 +121,55 @@ function buildProgram(run: Run, runAtSupervisor: Run, { stdout, stderr, version 
   addFlushCommand(program, run);
   addReloadCommands(program, run);
   addCapabilitiesCommands(program, run, version);
-  addAbbreviations(addTableCommands(program, runAtSupervisor));
+  addHistoryCommand(program, run);
+  addRollbackCommands(program, run);
+  addGatewayCommands(program, run);
+  for (const { name, summary, add } of GROUPS) {
+    const group = program.command(name).summary(summary);
+    // Most runs are about none of them, and it takes time to say it all.
+    if (!words.some((word) => word !== '' && name.startsWith(word))) continue;
+    add(group, runs);
+    addAbbreviations(group);
+  }
   addAbbreviations(program);
   return program;
 }
+
+/** Commands that have commands. */
+const GROUPS: readonly {
+  readonly name: string;
+  readonly summary: string;
+  readonly add: (group: Command, runs: Runs) => void;
+}[] = [
+  {
+    name: 'table',
+    summary: 'list, make, start and stop the tables of a host',
+    add: (group, { atSupervisor }) => {
+      addTableCommands(group, atSupervisor);
+    },
+  },
+  {
+    name: 'policy',
+    summary: 'show, check and change who may do what at a gateway',
+    add: (group, { atSupervisor }) => {
+      addPolicyCommands(group, atSupervisor);
+    },
+  },
+  {
+    name: 'context',
+    summary: 'give hosts a name, and choose which are meant',
+    add: (group, { here }) => {
+      addContextCommands(group, here);
+    },
+  },
+  {
+    name: 'cert',
+    summary: 'make certificates: an authority, for gateways, for those who call',
+    add: (group, { here }) => {
+      addCertificateCommands(group, here);
+    },
+  },
+];
 
 const HELP = `
 Commands may be shortened as long as they can be told apart (sh, rem).
@@ -114,9 +179,13 @@ Examples:
   mcctl -t 5 show -o wide
   mcctl -t 5 apply -f net.yaml
   mcctl table create 6 --name studio
+  mcctl --host gw1.example,gw2.example -t 5 show
 
-Status: 0 done; 64 wrong usage; 65 wrong value or file; 66 no such file; 69 no agent; 70 a bug; 73 could not be saved;
-75 try again; 77 no permission; 78 wrong environment; 1 anything else.`;
+Without --host, --context and their variables this host is meant, at the agent's socket, unless 'mcctl context use' says otherwise.
+A HOST is ${HOST_HELP}.
+
+Status: 0 done; 64 wrong usage; 65 wrong value or file; 66 no such file; 69 no agent or gateway; 70 a bug; 73 could not be
+saved; 75 try again; 77 no permission, or not trusted; 78 wrong environment; 1 anything else. Of several hosts, the worst.`;
 
 /** The words that a command is called by, `mcctl table list`. */
 function pathOf(command: Command): string {
@@ -146,6 +215,10 @@ function addAbbreviations(program: Command): void {
 function usageError(error: CommanderError): CliError {
   const [first = '', ...others] = error.message.split('\n');
   return new CliError('USAGE', first.replace(/^error: /, ''), others);
+}
+
+function collect(text: string, others: readonly string[] = []): string[] {
+  return [...others, text];
 }
 
 function readTable(text: string): number | string {

@@ -16,6 +16,17 @@ export interface Terminal {
   showProgress(line: string | undefined): void;
 }
 
+/** The terminal for one of several hosts: `note` tells whose a line is, and no line of progress is shown over another. */
+export function terminalOfHost(terminal: Terminal, host: string, note: (line: string) => void): Terminal {
+  return {
+    ...terminal,
+    note: (line) => {
+      note(`${host}: ${line}`);
+    },
+    showProgress: () => undefined,
+  };
+}
+
 /** Back to the first column, and erase to the end of the line (EL). */
 const CLEAR_LINE = '\r\u001b[K';
 

@@ -22,6 +22,7 @@
   const MAINS: Readonly<Record<string, string>> = {
     'mcroute-agent': 'agent/main.js',
     'mcroute-supervisor': 'supervisor/main.js',
+    'mcroute-gateway': 'gateway/main.js',
     mcctl: 'cli/main.js',
     smcroutectl: 'cli/smcroute/main.js',
     smcrouted: 'agent/smcrouted/main.js',
@@ -31,7 +32,7 @@
    * Those that run for long. They load the addon in any case, and their bundles and compiled code are in no memory of their
    * own: only in the kernel's cache of files, which all of them share.
    */
-  const SHARING = new Set(['mcroute-agent', 'mcroute-supervisor', 'smcrouted']);
+  const SHARING = new Set(['mcroute-agent', 'mcroute-supervisor', 'mcroute-gateway', 'smcrouted']);
 
   /** The part of the addon that is needed here (src/runtime/native.ts). */
   interface Addon {

@@ -22,7 +22,10 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
     node: ['node:fs', 'node:module', 'node:path', 'node:perf_hooks', 'node:net', 'node:util', 'node:v8', 'node:vm'],
   },
   api: { parts: ['model', 'runtime/tree.ts'], packages: ['@grpc/grpc-js'] },
-  'api/descriptors.ts': { parts: ['runtime/tree.ts'], packages: ['@grpc/proto-loader'] },
+  'api/descriptors.ts': {
+    parts: ['runtime/tree.ts'],
+    packages: ['@grpc/proto-loader', 'protobufjs/ext/descriptor/index.js'],
+  },
   'api/unix-server.ts': {
     parts: ['model', 'api'],
     packages: ['@grpc/grpc-js'],
@@ -36,6 +39,7 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
   'agent/kernel': { parts: ['model', 'agent/netlink', 'runtime'], node: ['node:fs', 'node:os', 'node:util'] },
   'agent/hook': { parts: ['model'], node: ['node:child_process', 'node:stream'] },
   'agent/store': { parts: ['model', 'agent/rib'], node: ['node:fs', 'node:path', 'node:util', 'node:zlib'] },
+  'agent/sessions': { parts: ['model', 'agent/store'], node: ['node:path'] },
   'agent/config': { parts: ['model'], node: ['node:path'] },
   'agent/config/disk.ts': { parts: [], types: ['agent/config'], node: ['node:fs'] },
   'agent/kernel/port.ts': { parts: [], types: ['model'] },
@@ -47,15 +51,19 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
     types: [
       'agent/engine',
       'agent/file-wishes',
+      'agent/history',
       'agent/kernel/port',
       'agent/mrdisc',
       'agent/querier',
       'agent/rib',
+      'agent/sessions',
       'agent/signalling',
     ],
     packages: ['@grpc/grpc-js'],
     node: ['node:events', 'node:timers/promises'],
   },
+  'agent/service/request-digest.ts': { parts: ['model'], node: ['node:crypto'] },
+  'agent/history': { parts: ['model', 'agent/rib', 'agent/store'], types: ['agent/engine'], node: ['node:path'] },
   'agent/engine.ts': { parts: ['model', 'agent/engine', 'agent/rib', 'agent/fib'], types: ['agent/kernel/port'] },
   'agent/engine': { parts: ['model', 'agent/rib', 'agent/fib'], types: ['agent/kernel/port'] },
   agent: {
@@ -76,7 +84,7 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
   },
   cli: {
     parts: ['model', 'api', 'runtime/stack.ts', 'runtime/tree.ts'],
-    packages: ['@grpc/grpc-js', '@peculiar/x509', 'commander', 'yaml'],
+    packages: ['@grpc/grpc-js', '@peculiar/x509', 'commander', 'reflect-metadata', 'yaml'],
     node: ['node:'],
   },
 };

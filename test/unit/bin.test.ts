@@ -7,7 +7,7 @@ import { describe, it } from 'node:test';
 import { projectFile, run } from '../support/launcher.js';
 
 describe('bin/', () => {
-  for (const name of ['mcroute-agent', 'mcroute-supervisor', 'mcctl', 'smcrouted', 'smcroutectl']) {
+  for (const name of ['mcroute-agent', 'mcroute-supervisor', 'mcroute-gateway', 'mcctl', 'smcrouted', 'smcroutectl']) {
     it(`${name} finds its folder through a link, and names the cure when nothing is built there`, () => {
       const directory = realpathSync(mkdtempSync(join(tmpdir(), 'bin-')));
       try {

@@ -74,7 +74,8 @@ describe('mcctl apply, diff, export', { concurrency: 2 }, () => {
     assert.equal(before.status, 1);
     assert.equal(before.stdout.split('\n').filter((line) => line.startsWith('+ ')).length, 4);
     const dry = await mcctl(`apply -f ${path} --dry-run`);
-    assert.equal(dry.stdout, '4 added, 0 changed, 0 removed, 0 unchanged (dry run, revision 1)\n');
+    // What would change is shown with it.
+    assert.equal(dry.stdout, `${before.stdout}4 added, 0 changed, 0 removed, 0 unchanged (dry run, revision 1)\n`);
     const applied = await mcctl(`apply -f ${path}`);
     assert.deepEqual([applied.status, applied.stderr], [0, '']);
     assert.equal(applied.stdout, '4 added, 0 changed, 0 removed, 0 unchanged (revision 2)\n');

@@ -32,7 +32,7 @@ describe('mcctl flush, capabilities, version, help', { concurrency: 2 }, () => {
     assert.match(text, /^families +ipv4 ipv6$/m);
     const document = parse((await mcctl('capabilities -o yaml')).stdout) as Record<string, unknown>;
     assert.equal(document['changes_per_apply'], 100_000);
-    assert.match((await mcctl('version')).stdout, /^mcctl \d+\.\d+\.\d+\nagent 0\.9\.0 \(API 1\.0\.0\)\n$/);
+    assert.match((await mcctl('version')).stdout, /^mcctl \d+\.\d+\.\d+\nagent 0\.9\.0 \(API 1\.1\.0\)\n$/);
     assert.match((await runMcctl(['version'])).stdout, /^mcctl \d+\.\d+\.\d+\n$/);
     assert.equal((JSON.parse((await runMcctl(['version', '-o', 'json'])).stdout) as { agent: null }).agent, null);
     assert.match((await runMcctl(['-V'])).stdout, /^mcctl \d+\.\d+\.\d+\n$/);
@@ -79,10 +79,10 @@ describe('mcctl', { concurrency: 2 }, () => {
     const cases: [string, RegExp][] = [
       ['shwo', /^mcctl: there is no command 'shwo'\n {2}did you mean 'show'\?\n/],
       ['zebra', /^mcctl: there is no command 'zebra'\n {2}'mcctl help' lists them\n$/],
-      ['a', /^mcctl: 'a' may be add or apply\n$/],
+      ['a', /^mcctl: 'a' may be add or apply or audit\n$/],
       ['show r', /^mcctl: show: 'r' may be routes or rules\n$/],
       ['show ruotes', /did you mean 'routes'\?/],
-      ['show zebra', /there are routes, groups, interfaces, pending, rules, mfc/],
+      ['show zebra', /there are routes, groups, interfaces, pending, rules, mfc, gateway/],
       ['show --ownr-only x', /unknown option '--ownr-only'\n.*--owner-only/],
       ['flush now', /^mcctl: too many arguments for 'flush'/],
       ['add eth0', /^mcctl: add: GROUP is missing after 'eth0'\n {2}usage: mcctl add IIF \[SOURCE/],

@@ -43,6 +43,8 @@ describe('the status of the program', () => {
       USAGE: 64,
       BAD_FILE: 65,
       NO_FILE: 66,
+      NOT_WRITTEN: 73,
+      UNTRUSTED: 77,
       TIMEOUT: 75,
       PERMISSION: 77,
       BAD_ENVIRONMENT: 78,

@@ -42,7 +42,7 @@ describe('a program starts', () => {
 
   it('by its bundle with its code, whichever program it is', () => {
     const programs = readdirSync(path('dist/programs')).flatMap((file) => /^(.*)\.cjs$/.exec(file)?.[1] ?? []);
-    assert.equal(programs.length, 5);
+    assert.equal(programs.length, 6);
     for (const program of programs) assert.equal(whatRuns([], program), 'bundle with its code', program);
   });
 

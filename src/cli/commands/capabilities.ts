@@ -4,7 +4,6 @@ import type { GetCapabilitiesResponse__Output } from '../../api/generated/mcrout
 import type { Agent } from '../connect.js';
 import { EXIT_OK } from '../errors.js';
 import { capabilitiesDocument, capabilitiesText } from '../output/capabilities.js';
-import { isDocumentFormat, renderDocument } from '../output/list.js';
 import type { Run } from '../session.js';
 
 /** Adds the commands to the program. */
@@ -15,12 +14,11 @@ export function addCapabilitiesCommands(program: Command, run: Run, version: str
     .description('Tells what the agent and its kernel can do, and the limits of both.')
     .addHelpText('after', '\nExamples:\n  mcctl -t 5 capabilities -o json')
     .action((_options: unknown, command: Command) =>
-      run(command, async ({ agent, terminal, options }) => {
+      run(command, async ({ agent, printer }) => {
         const capabilities = await askCapabilities(agent);
-        await terminal.write(
-          isDocumentFormat(options.output)
-            ? renderDocument(capabilitiesDocument(capabilities), options.output)
-            : capabilitiesText(capabilities),
+        await printer.result(
+          () => capabilitiesDocument(capabilities),
+          () => capabilitiesText(capabilities),
         );
         return EXIT_OK;
       }),
@@ -33,15 +31,14 @@ export function addCapabilitiesCommands(program: Command, run: Run, version: str
     .addHelpText('after', '\nExamples:\n  mcctl version\n  mcctl -t 5 version')
     .action((_options: unknown, command: Command) =>
       run(command, async (session) => {
-        const { terminal, options } = session;
         const agent = session.hasEndpoint ? await askCapabilities(session.agent) : undefined;
-        if (isDocumentFormat(options.output)) {
-          const document = { mcctl: version, agent: agent?.serverVersion ?? null, api: agent?.apiVersion ?? null };
-          await terminal.write(renderDocument(document, options.output));
-        } else {
-          const agentText = agent === undefined ? '' : `agent ${agent.serverVersion} (API ${agent.apiVersion})\n`;
-          await terminal.write(`mcctl ${version}\n${agentText}`);
-        }
+        await session.printer.result(
+          () => ({ mcctl: version, agent: agent?.serverVersion ?? null, api: agent?.apiVersion ?? null }),
+          () => {
+            const agentText = agent === undefined ? '' : `agent ${agent.serverVersion} (API ${agent.apiVersion})\n`;
+            return `mcctl ${version}\n${agentText}`;
+          },
+        );
         return EXIT_OK;
       }),
     );

@@ -5,10 +5,11 @@ import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.j
 import { EXIT_OK } from '../errors.js';
 import { canonical } from '../file/canonical.js';
 import type { ResourceFile } from '../file/resource-file.js';
-import { type Difference, differenceDocument, differenceLines } from '../output/differences.js';
-import { isDocumentFormat, renderDocument } from '../output/list.js';
+import { type Difference, differenceDocument, differenceLines, differenceOf } from '../output/differences.js';
+import { isDocumentFormat } from '../output/list.js';
+import { countEffects } from '../output/results.js';
 import type { Run, Session } from '../session.js';
-import { applyFile, readResourceFile, replaceByFile } from './file-request.js';
+import { applyFile, replaceByFile, resourceFileOf } from './file-request.js';
 
 /** Adds the command to the program. */
 export function addDiffCommand(program: Command, run: Run): void {
@@ -19,12 +20,15 @@ export function addDiffCommand(program: Command, run: Run): void {
       'Tells what apply would change, and changes nothing. The status is 0 where nothing would, 1 where something ' +
         'would, and 2 or more where it cannot be told.',
     )
-    .requiredOption('-f, --file <path>', 'the file, as for apply; - is stdin')
+    .requiredOption('-f, --file <path>', 'the file or the folder, as for apply; - is stdin')
     .option('--prune', 'also what this owner has and the file does not')
     .addHelpText('after', '\nExamples:\n  mcctl -t 5 diff -f net.yaml\n  mcctl -t 5 diff -f net.yaml --prune -o json')
-    .action((options: DiffOptions, command: Command) =>
-      run(command, (session) => diff(session, options), EXIT_TROUBLE),
-    );
+    .action((options: DiffOptions, command: Command) => {
+      const file = resourceFileOf(options.file);
+      return run(command, async (session) => diff(session, await file(session), options), {
+        failureCode: EXIT_TROUBLE,
+      });
+    });
 }
 
 interface DiffOptions {
@@ -42,21 +46,17 @@ interface Plan {
 const EXIT_DIFFERENT = 1;
 const EXIT_TROUBLE = 2;
 
-const DRY_RUN = { isDryRun: true, isStrict: false, expectedRevision: undefined };
+const DRY_RUN = { dryRun: true };
 
-async function diff(session: Session, options: DiffOptions): Promise<number> {
-  const file = await readResourceFile(session, options.file);
+async function diff(session: Session, file: ResourceFile, options: DiffOptions): Promise<number> {
   const plan = options.prune === true ? await planReplace(session, file) : await planApply(session, file);
   const { differences, hiddenCount } = plan;
-  const { terminal } = session;
-  const { output } = session.options;
-  if (isDocumentFormat(output)) {
-    const document = { differences: differences.map(differenceDocument), more: hiddenCount };
-    await terminal.write(renderDocument(document, output));
-  } else {
-    for (const difference of differences) await terminal.write(differenceLines(difference, terminal.hasColour));
-    if (hiddenCount > 0) terminal.note(`(and ${hiddenCount} more)`);
-  }
+  const { terminal, printer } = session;
+  await printer.result(
+    () => ({ differences: differences.map(differenceDocument), more: hiddenCount }),
+    () => differences.map((difference) => differenceLines(difference, terminal.hasColour)).join(''),
+  );
+  if (hiddenCount > 0 && !isDocumentFormat(session.options.output)) terminal.note(`(and ${hiddenCount} more)`);
   return differences.length + hiddenCount > 0 ? EXIT_DIFFERENT : EXIT_OK;
 }
 
@@ -64,13 +64,19 @@ async function planReplace(session: Session, file: ResourceFile): Promise<Plan> 
   const response = await replaceByFile(session, file, DRY_RUN);
   const { added, changed, removed, differences } = response;
   return {
-    differences: differences.map(({ before, after }) => ({ before: before ?? undefined, after: after ?? undefined })),
+    differences: differences.map(differenceOf),
     hiddenCount: Math.max(0, added + changed + removed - differences.length),
   };
 }
 
 async function planApply(session: Session, file: ResourceFile): Promise<Plan> {
   const response = await applyFile(session, file, DRY_RUN, 'all');
+  const { added, changed, removed } = countEffects(response);
+  if (response.differences.length > 0) {
+    const differences = response.differences.map(differenceOf);
+    return { differences, hiddenCount: Math.max(0, added + changed + removed - differences.length) };
+  }
+  // An agent of an earlier version tells effects alone.
   const wanted = file.resources.map(canonical);
   const held = await readHeld(session, new Set(wanted.map(({ key }) => key)));
   const differences: Difference[] = [];

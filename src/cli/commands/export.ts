@@ -26,11 +26,15 @@ Examples:
   mcctl -t 5 export --conf > table5.conf`,
     )
     .action((options: ExportOptions, command: Command) =>
-      run(command, async (session) => {
-        const render = rendererOf(options, session.options.output);
-        await session.terminal.write(render(await readOwned(session)));
-        return EXIT_OK;
-      }),
+      run(
+        command,
+        async (session) => {
+          const render = rendererOf(options, session.options.output);
+          await session.terminal.write(render(await readOwned(session)));
+          return EXIT_OK;
+        },
+        { isForOneHost: true },
+      ),
     );
 }
 

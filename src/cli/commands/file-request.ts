@@ -6,16 +6,16 @@ import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.j
 import { ApiError } from '../../api/status.js';
 import { CHANGES_PER_APPLY_MAX, RESOURCES_PER_TABLE_MAX } from '../../model/limits.js';
 import { CliError } from '../errors.js';
+import { joinResourceFiles, resourceFilesAt } from '../file/folder.js';
 import { nameOfFile, readText } from '../file/read-text.js';
 import { type ResourceFile, parseResourceFile } from '../file/resource-file.js';
 import type { Session } from '../session.js';
+import { type ChangeOptions, changeFields } from './change.js';
 
 /** How a file is sent. */
-export interface FileRequestOptions {
-  readonly isDryRun: boolean;
-  readonly isStrict: boolean;
+export interface FileRequestOptions extends ChangeOptions {
   /** The table's revision that the person looked at. */
-  readonly expectedRevision: string | undefined;
+  readonly expectedRevision?: string;
 }
 
 /** Which results of an Apply are asked for. */
@@ -24,9 +24,21 @@ export type ResultsWanted = 'all' | 'notable';
 /** Resources in one message of a Replace; with the largest ones it stays far below the limit of a message. */
 const RESOURCES_PER_MESSAGE = 1_000;
 
-/** Reads and parses the file that `-f` names. */
-export async function readResourceFile(session: Session, path: string): Promise<ResourceFile> {
-  return parseResourceFile(await readText(path, session.stdin), nameOfFile(path));
+/** Reads and parses the file, or the folder of files, that `-f` names; once, for however many hosts it is. */
+export function resourceFileOf(path: string): (session: Session) => Promise<ResourceFile> {
+  let file: Promise<ResourceFile> | undefined;
+  return (session) => {
+    file ??= readResourceFile(path, session);
+    return file;
+  };
+}
+
+async function readResourceFile(path: string, { stdin }: Session): Promise<ResourceFile> {
+  const files: ResourceFile[] = [];
+  for (const name of await resourceFilesAt(path)) {
+    files.push(parseResourceFile(await readText(name, stdin), nameOfFile(name)));
+  }
+  return joinResourceFiles(files);
 }
 
 /** Puts all resources of a file: all of them or, if one is not valid, none. */
@@ -74,12 +86,11 @@ export function replaceByFile(
 }
 
 function header(session: Session, options: FileRequestOptions): Omit<ReplaceRequest, 'resources'> {
-  const { isDryRun, isStrict, expectedRevision } = options;
+  const { expectedRevision } = options;
   return {
     table: session.agent.table,
     owner: session.options.owner,
-    validateOnly: isDryRun,
-    strict: isStrict,
+    ...changeFields(options),
     ...(expectedRevision !== undefined && { expectedRevision }),
   };
 }

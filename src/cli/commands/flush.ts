@@ -2,7 +2,6 @@
 import type { Command } from 'commander';
 import type { FlushResponse__Output } from '../../api/generated/mcroute/v1/FlushResponse.js';
 import { EXIT_OK } from '../errors.js';
-import { isDocumentFormat, renderDocument } from '../output/list.js';
 import type { Run } from '../session.js';
 
 /** Adds the command to the program. */
@@ -13,14 +12,13 @@ export function addFlushCommand(program: Command, run: Run): void {
     .description('Drops the flows that were learned from packets. Those that routes match are learned again.')
     .addHelpText('after', '\nExamples:\n  mcctl -t 5 flush')
     .action((_options: unknown, command: Command) =>
-      run(command, async ({ agent, terminal, options }) => {
+      run(command, async ({ agent, printer }) => {
         const { dropped } = await agent.ask<FlushResponse__Output>((client, callOptions, callback) =>
           client.flush({ table: agent.table }, callOptions, callback),
         );
-        await terminal.write(
-          isDocumentFormat(options.output)
-            ? renderDocument({ dropped }, options.output)
-            : `${dropped} learned ${dropped === 1 ? 'flow' : 'flows'} dropped\n`,
+        await printer.result(
+          () => ({ dropped }),
+          () => `${dropped} learned ${dropped === 1 ? 'flow' : 'flows'} dropped\n`,
         );
         return EXIT_OK;
       }),

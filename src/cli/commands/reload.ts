@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import type { ReloadResponse__Output } from '../../api/generated/mcroute/v1/ReloadResponse.js';
 import type { StopResponse__Output } from '../../api/generated/mcroute/v1/StopResponse.js';
 import { EXIT_OK } from '../errors.js';
-import { isDocumentFormat, renderDocument } from '../output/list.js';
 import type { Run } from '../session.js';
 
 /** Adds the commands to the program. */
@@ -14,15 +13,15 @@ export function addReloadCommands(program: Command, run: Run): void {
     .description('Reads the configuration file again and applies the difference. A file with errors changes nothing.')
     .addHelpText('after', '\nExamples:\n  mcctl -t 5 reload')
     .action((_options: unknown, command: Command) =>
-      run(command, async ({ agent, terminal, options }) => {
+      run(command, async ({ agent, printer, terminal }) => {
         const { revision, warnings, ...counts } = await agent.ask<ReloadResponse__Output>(
           (client, callOptions, callback) => client.reload({ table: agent.table }, callOptions, callback),
         );
         for (const warning of warnings) terminal.note(`warning: ${warning}`);
-        await terminal.write(
-          isDocumentFormat(options.output)
-            ? renderDocument({ revision, ...counts, warnings }, options.output)
-            : `${counts.added} added, ${counts.changed} changed, ${counts.removed} removed, ${counts.unchanged} unchanged\n`,
+        await printer.result(
+          () => ({ revision, ...counts, warnings }),
+          () =>
+            `${counts.added} added, ${counts.changed} changed, ${counts.removed} removed, ${counts.unchanged} unchanged\n`,
         );
         return EXIT_OK;
       }),

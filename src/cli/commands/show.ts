@@ -12,19 +12,20 @@ import type { Agent } from '../connect.js';
 import { CliError, EXIT_OK } from '../errors.js';
 import { groupsView } from '../output/groups.js';
 import { type InterfaceRow, type InterfaceWish, interfaceRows, interfacesView } from '../output/interfaces.js';
-import { type ListView, type Page, isDocumentFormat, renderList } from '../output/list.js';
+import type { ListView, Page } from '../output/list.js';
 import { mfcView } from '../output/mfc.js';
 import { pendingView } from '../output/pending.js';
 import { routesView } from '../output/routes.js';
 import { rulesView } from '../output/rules.js';
 import type { Run, Session } from '../session.js';
 import { findName } from '../words.js';
+import { showGateway } from './gateway.js';
 
 /** Adds the command to the program. */
 export function addShowCommand(program: Command, run: Run): void {
   program
     .command('show')
-    .summary('show routes, groups, interfaces, what is pending, rules or the forwarding cache')
+    .summary('show routes, groups, interfaces, what is pending, rules, the forwarding cache or the gateway')
     .description(
       `Shows one of
   routes       the rules and how far they have got (if nothing else is said)
@@ -33,13 +34,14 @@ export function addShowCommand(program: Command, run: Run): void {
   pending      what the kernel does not have all of, and why
   rules        the kernel's rules that send packets to tables ('ip mrule')
   mfc          the kernel's forwarding cache, with learned flows
+  gateway      how the host's gateway is doing: certificates, policy, audit, who is connected
 which may be shortened (show g).`,
     )
-    .usage('[options] [routes|groups|interfaces|pending|rules|mfc]')
+    .usage('[options] [routes|groups|interfaces|pending|rules|mfc|gateway]')
     .argument('[what]', 'what to show', 'routes')
     .option('--owner-only <name>', 'only what this owner wants (routes, groups, pending)')
-    .option('--group <prefix>', 'only what has to do with these groups (not interfaces, rules)')
-    .option('--interface <name>', 'only what has to do with this interface')
+    .option('--group <prefix>', 'only what has to do with these groups (not interfaces, rules, gateway)')
+    .option('--interface <name>', 'only what has to do with this interface (not gateway)')
     .addHelpText(
       'after',
       `
@@ -59,7 +61,7 @@ Examples:
     );
 }
 
-type Noun = 'routes' | 'groups' | 'interfaces' | 'pending' | 'rules' | 'mfc';
+type Noun = 'routes' | 'groups' | 'interfaces' | 'pending' | 'rules' | 'mfc' | 'gateway';
 
 interface ShowFilters {
   readonly ownerOnly?: string;
@@ -77,12 +79,17 @@ const SHOW: Record<Noun, (session: Session, filters: ShowFilters) => Promise<voi
   },
   rules: (session, filters) => print(session, rulesView, rulePages(session.agent, filters), 'no rules'),
   mfc: (session, filters) => print(session, mfcView, mfcPages(session.agent, filters), 'no entries'),
+  gateway: (session) => showGateway(session),
 };
 
 const NOUNS = Object.keys(SHOW) as Noun[];
 
+/** What may be shortened as far as if there were no `gateway`: `show g` are the groups. */
+const SHORT_NOUNS = NOUNS.filter((noun) => noun !== 'gateway');
+
 function readNoun(word: string): Noun {
-  const meaning = findName(word, NOUNS);
+  const short = findName(word, SHORT_NOUNS);
+  const meaning = short.kind === 'found' ? short : findName(word, NOUNS);
   switch (meaning.kind) {
     case 'found':
       return meaning.name as Noun;
@@ -101,7 +108,10 @@ function refuseFilters(noun: Noun, filters: ShowFilters): void {
   if (filters.ownerOnly !== undefined && !hasOwners) {
     throw new CliError('USAGE', `show: --owner-only is not for ${noun}`);
   }
-  if (filters.group !== undefined && (noun === 'interfaces' || noun === 'rules')) {
+  if (filters.interface !== undefined && noun === 'gateway') {
+    throw new CliError('USAGE', 'show: --interface is not for gateway');
+  }
+  if (filters.group !== undefined && (noun === 'interfaces' || noun === 'rules' || noun === 'gateway')) {
     throw new CliError('USAGE', `show: --group is not for ${noun}`);
   }
 }
@@ -128,22 +138,13 @@ async function showEntries(
   await print(session, view, entryPages(agent, request), emptyText);
 }
 
-async function print<Row>(
-  session: Session,
+function print<Row>(
+  { printer }: Session,
   view: ListView<Row>,
   pages: AsyncIterable<Page<Row>>,
   emptyText: string,
 ): Promise<void> {
-  const { terminal, options } = session;
-  let count = 0;
-  const counted = async function* () {
-    for await (const page of pages) {
-      count += page.rows.length;
-      yield page;
-    }
-  };
-  await terminal.writeAll(renderList(view, counted(), options.output, terminal.hasColour));
-  if (count === 0 && !isDocumentFormat(options.output)) terminal.note(emptyText);
+  return printer.list(view, pages, emptyText);
 }
 
 async function* entryPages(agent: Agent, request: ListRequest): AsyncGenerator<Page<Entry__Output>> {

@@ -7,18 +7,15 @@ import { parseTableId } from '../../model/table.js';
 import type { Ask } from '../channel.js';
 import { EXIT_INTERRUPTED, EXIT_OK } from '../errors.js';
 import { untilInterrupted } from '../interrupt.js';
-import { isDocumentFormat, renderDocument, renderList } from '../output/list.js';
 import { tableDocument, tableText, tablesView, titleOf, watchText } from '../output/tables.js';
 import { withProgress } from '../progress.js';
 import type { Run, Session } from '../session.js';
 import { findTable, listTables } from '../supervisor.js';
 import { type CreateOptions, withSettingOptions, settingsOf } from './table-settings.js';
 
-/** Adds the commands to the program; returns the command that they are part of. */
-export function addTableCommands(program: Command, run: Run): Command {
-  const table = program
-    .command('table')
-    .summary('list, make, start and stop the tables of this host')
+/** Adds the commands to the one that they are part of. */
+export function addTableCommands(table: Command, run: Run): void {
+  table
     .description(
       'The multicast routing tables of this host and the agents that own them. The supervisor is asked, at ' +
         'supervisor.sock in MCROUTE_RUNTIME_DIRECTORY or at --socket. TABLE is an id or a name.',
@@ -28,7 +25,6 @@ export function addTableCommands(program: Command, run: Run): Command {
   addListCommands(table, run);
   addCreateCommand(table, run);
   addLifeCommands(table, run);
-  return table;
 }
 
 const HELP = `
@@ -46,7 +42,9 @@ function addListCommands(table: Command, run: Run): void {
     .option('--watch', 'go on with changes, a line each, until SIGINT')
     .addHelpText('after', "\nExamples:\n  mcctl table list\n  mcctl table list --watch -o json | jq -r '.state'")
     .action((options: { readonly watch?: boolean }, command: Command) =>
-      run(command, (session) => (options.watch === true ? watch(session) : list(session))),
+      run(command, (session) => (options.watch === true ? watch(session) : list(session)), {
+        isEndless: options.watch === true,
+      }),
     );
 
   table
@@ -57,13 +55,12 @@ function addListCommands(table: Command, run: Run): void {
     .addHelpText('after', '\nExamples:\n  mcctl table show studio')
     .action((word: string, _options: unknown, command: Command) =>
       run(command, async (session) => {
-        const { supervisor, terminal, options } = session;
+        const { supervisor, printer } = session;
         const entries = await listTables(supervisor, await findTable(supervisor, word));
         for (const entry of entries) {
-          await terminal.write(
-            isDocumentFormat(options.output)
-              ? renderDocument(tableDocument(entry), options.output)
-              : tableText(entry, Date.now()),
+          await printer.result(
+            () => tableDocument(entry),
+            () => tableText(entry, Date.now()),
           );
         }
         return EXIT_OK;
@@ -163,20 +160,18 @@ function addLifeCommands(table: Command, run: Run): void {
     );
 }
 
-async function list({ supervisor, terminal, options }: Session): Promise<number> {
-  const rows = await listTables(supervisor);
+async function list({ supervisor, printer }: Session): Promise<number> {
   const pages = async function* () {
-    yield await Promise.resolve({ rows });
+    yield { rows: await listTables(supervisor) };
   };
-  await terminal.writeAll(renderList(tablesView(Date.now()), pages(), options.output, terminal.hasColour));
-  if (rows.length === 0 && !isDocumentFormat(options.output)) terminal.note('no tables');
+  await printer.list(tablesView(Date.now()), pages(), 'no tables');
   return EXIT_OK;
 }
 
-function watch({ supervisor, terminal, options }: Session): Promise<number> {
+function watch({ supervisor, terminal, printer, options }: Session): Promise<number> {
   return untilInterrupted(async (signal) => {
     for await (const message of supervisor.follow((client) => client.watchTables({ table: 0 }), signal)) {
-      await terminal.write(watchText(message, options.output, terminal.hasColour));
+      await terminal.write(watchText(message, options.output, terminal.hasColour, printer.host));
     }
     if (signal.aborted) return EXIT_INTERRUPTED;
     throw new ApiError('AGENT_UNAVAILABLE', 'the supervisor has ended the watch', { metadata: { cure: '' } });
@@ -185,7 +180,7 @@ function watch({ supervisor, terminal, options }: Session): Promise<number> {
 
 /** Asks for a change, and says what became of the table and how long it took. */
 async function change(
-  { supervisor, terminal, options }: Session,
+  { supervisor, terminal, printer }: Session,
   doing: string,
   done: string,
   ask: Ask<TableServiceClient, { readonly entry: TableEntry__Output | null }>,
@@ -194,17 +189,18 @@ async function change(
   const { entry } = await withProgress(terminal, doing, supervisor.ask(ask));
   const tookMs = Math.round(performance.now() - startMs);
   if (entry === null) throw new ApiError('INTERNAL', 'the reply has no table');
-  if (isDocumentFormat(options.output)) {
-    await terminal.write(renderDocument({ ...tableDocument(entry), took_ms: tookMs }, options.output));
-  } else {
-    const process = entry.pid === 0 ? '' : ` (process ${entry.pid})`;
-    await terminal.write(`${titleOf(entry)} ${done} in ${(tookMs / 1_000).toFixed(1)} s${process}\n`);
-  }
+  await printer.result(
+    () => ({ ...tableDocument(entry), took_ms: tookMs }),
+    () => {
+      const process = entry.pid === 0 ? '' : ` (process ${entry.pid})`;
+      return `${titleOf(entry)} ${done} in ${(tookMs / 1_000).toFixed(1)} s${process}\n`;
+    },
+  );
   return EXIT_OK;
 }
 
 async function remove(
-  { supervisor, terminal, options }: Session,
+  { supervisor, terminal, printer }: Session,
   word: string,
   forgetWishes: boolean,
 ): Promise<number> {
@@ -213,8 +209,10 @@ async function remove(
     client.deleteTable({ table, forgetWishes }, callOptions, callback),
   );
   await withProgress(terminal, `deleting table ${table}`, work);
-  if (isDocumentFormat(options.output)) await terminal.write(renderDocument({ deleted: table }, options.output));
-  else await terminal.write(`table ${table} deleted\n`);
+  await printer.result(
+    () => ({ deleted: table }),
+    () => `table ${table} deleted\n`,
+  );
   return EXIT_OK;
 }
 

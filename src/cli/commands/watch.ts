@@ -25,7 +25,9 @@ export function addWatchCommand(program: Command, run: Run): void {
       "\nExamples:\n  mcctl -t 5 watch\n  mcctl -t 5 watch --reconnect -o json | jq -r '.key.group'",
     )
     .action((options: WatchOptions, command: Command) =>
-      run(command, (session) => untilInterrupted((signal) => watchUntil(session, options, signal))),
+      run(command, (session) => untilInterrupted((signal) => watchUntil(session, options, signal)), {
+        isEndless: true,
+      }),
     );
 }
 
@@ -89,8 +91,9 @@ function follow(
   return agent.follow((client) => client.watch(request), signal);
 }
 
-async function print({ terminal, options }: Session, view: WatchView, message: WatchResponse__Output): Promise<void> {
-  for (const text of view.render(message, options.output, terminal.hasColour)) await terminal.write(text);
+async function print(session: Session, view: WatchView, message: WatchResponse__Output): Promise<void> {
+  const { terminal, options, printer } = session;
+  for (const text of view.render(message, options.output, terminal.hasColour, printer.host)) await terminal.write(text);
 }
 
 function noteResume({ terminal }: Session, revision: string): void {

@@ -86,6 +86,14 @@ export class Reader {
     return undefined;
   }
 
+  /** The values of an object with keys of any kind; none where it is missing. */
+  record(section: Section, key: string): Readonly<Record<string, unknown>> {
+    const value = section.values[key] ?? {};
+    if (isRecord(value)) return value;
+    this.refuse([...section.path, key], 'must be an object');
+    return {};
+  }
+
   /** The items of a list; none where it is missing. */
   list(section: Section, key: string): readonly unknown[] {
     const value = section.values[key] ?? [];

@@ -10,7 +10,7 @@ export interface SourceText {
   /** Name for messages. */
   readonly name: string;
   readonly value: unknown;
-  /** `NAME:LINE` of the value at the path, or of what of it there is; `atKey`: of its key. */
+  /** `NAME:LINE`, or `NAME:LINE:COLUMN`, of the value at the path, or of what of it there is; `atKey`: of its key. */
   locate(path: Path, atKey?: boolean): string;
 }
 
@@ -19,17 +19,17 @@ const LOCATED_JSON_MAX = 16 * 1024 * 1024;
 
 /**
  * Parses a text. JSON goes the fast way, since programs write a million resources in it; its lines are only looked
- * up when something is wrong.
+ * up when something is wrong. `hasColumns`: places have columns too.
  *
  * @throws CliError BAD_FILE with the lines of all syntax errors.
  */
-export function parseSourceText(text: string, name: string): SourceText {
+export function parseSourceText(text: string, name: string, { hasColumns = false } = {}): SourceText {
   const json = parseJson(text);
-  if (json === undefined) return parseYaml(text, name);
+  if (json === undefined) return parseYaml(text, name, hasColumns);
   let located: SourceText | undefined;
   const locate = (path: Path, atKey = false) => {
     if (text.length > LOCATED_JSON_MAX) return name;
-    located ??= parseYaml(text, name);
+    located ??= parseYaml(text, name, hasColumns);
     return located.locate(path, atKey);
   };
   return { name, value: json.value, locate };
@@ -50,11 +50,15 @@ function parseJson(text: string): { readonly value: unknown } | undefined {
   }
 }
 
-function parseYaml(text: string, name: string): SourceText {
+function parseYaml(text: string, name: string, hasColumns: boolean): SourceText {
   const lines = new LineCounter();
+  const placeOf = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return hasColumns ? `${name}:${line}:${col}` : `${name}:${line}`;
+  };
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   if (document.errors.length > 0) {
-    const found = document.errors.map(({ pos, message }) => `${name}:${lines.linePos(pos[0]).line}: ${message}`);
+    const found = document.errors.map(({ pos, message }) => `${placeOf(pos[0])}: ${message}`);
     throw new CliError('BAD_FILE', found[0] ?? name, found.slice(1));
   }
   return {
@@ -62,7 +66,7 @@ function parseYaml(text: string, name: string): SourceText {
     value: plainValue(document, name),
     locate: (path, atKey = false) => {
       const offset = offsetOf(document, path, atKey);
-      return offset === undefined ? name : `${name}:${lines.linePos(offset).line}`;
+      return offset === undefined ? name : placeOf(offset);
     },
   };
 }

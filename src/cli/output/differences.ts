@@ -1,4 +1,5 @@
 // What `diff` prints: an owner's resources before and after, as + and - lines. Pure.
+import type { Difference__Output } from '../../api/generated/mcroute/v1/Difference.js';
 import type { Resource__Output } from '../../api/generated/mcroute/v1/Resource.js';
 import { type Document, resourceDocument } from './document.js';
 import { printable, resourceText } from './text.js';
@@ -7,6 +8,11 @@ import { printable, resourceText } from './text.js';
 export interface Difference {
   readonly before: Resource__Output | undefined;
   readonly after: Resource__Output | undefined;
+}
+
+/** As the API tells it. */
+export function differenceOf({ before, after }: Difference__Output): Difference {
+  return { before: before ?? undefined, after: after ?? undefined };
 }
 
 export function differenceLines({ before, after }: Difference, hasColour: boolean): string {

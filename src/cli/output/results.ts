@@ -1,12 +1,16 @@
 // What became of changes: the replies of Apply and Replace. Pure.
 import type { ApplyResponse__Output } from '../../api/generated/mcroute/v1/ApplyResponse.js';
+import type { Difference__Output } from '../../api/generated/mcroute/v1/Difference.js';
 import type { Entry__Output } from '../../api/generated/mcroute/v1/Entry.js';
 import type { ReplaceResponse__Output } from '../../api/generated/mcroute/v1/ReplaceResponse.js';
+import type { RollbackResponse__Output } from '../../api/generated/mcroute/v1/RollbackResponse.js';
 import type { Warning__Output } from '../../api/generated/mcroute/v1/Warning.js';
+import { msOfTimestamp } from '../../api/duration.js';
 import type { Effect } from '../../model/change.js';
 import { type Document, entryDocument, longValue, resourceDocument, warningsDocument } from './document.js';
 import { whyText } from './pending.js';
 import { enumWord, keyOf, keyText } from './text.js';
+import { timeText } from './time.js';
 
 /** How many of an owner's resources a request touched, by effect. */
 export type EffectCounts = Readonly<Record<Effect, number>>;
@@ -23,6 +27,8 @@ export function applyDocument(response: ApplyResponse__Output): Document {
       entry: entry === null ? null : entryDocument(entry),
       warnings: warningsDocument(warnings),
     })),
+    ...differencesKey(response.differences),
+    ...doneKeys(response),
   };
 }
 
@@ -34,11 +40,58 @@ export function replaceDocument(response: ReplaceResponse__Output): Document {
     changed,
     removed,
     unchanged,
-    differences: differences.map(({ before, after }) => ({
-      before: before === null ? null : resourceDocument(before),
-      after: after === null ? null : resourceDocument(after),
-    })),
+    differences: differences.map(differenceDocument),
     warnings: warningsDocument(warnings),
+    ...doneKeys(response),
+  };
+}
+
+/** What a rollback has done. */
+export function rollbackDocument(response: RollbackResponse__Output): Document {
+  const { revision, restoredRevision, added, changed, removed, differences, warnings } = response;
+  return {
+    revision: longValue(revision),
+    restored_revision: longValue(restoredRevision),
+    added,
+    changed,
+    removed,
+    differences: differences.map(differenceDocument),
+    warnings: warningsDocument(warnings),
+    ...doneKeys(response),
+  };
+}
+
+/** Lines for stderr: until when a change has to be confirmed, and how; and that it had been done before. */
+export function confirmNotes({ confirmDeadline, repeatedRequest }: Done, owner: string, nowMs: number): string[] {
+  const notes = repeatedRequest ? ['a request with this id had been done before: nothing was done again'] : [];
+  if (confirmDeadline === null) return notes;
+  const seconds = Math.max(0, Math.round((msOfTimestamp(confirmDeadline) - nowMs) / 1_000));
+  const command = owner === 'cli' ? 'mcctl confirm' : `mcctl confirm --owner ${owner}`;
+  return [
+    ...notes,
+    `taken back at ${timeText(confirmDeadline)}, in ${seconds} s, unless it is confirmed: '${command}' for this table`,
+  ];
+}
+
+/** The parts of a reply that all changes have. */
+type Done = Pick<ApplyResponse__Output, 'confirmDeadline' | 'repeatedRequest'>;
+
+function doneKeys({ confirmDeadline, repeatedRequest }: Done): Document {
+  return {
+    confirm_deadline: confirmDeadline === null ? null : timeText(confirmDeadline),
+    repeated_request: repeatedRequest,
+  };
+}
+
+/** Only a dry run has differences. */
+function differencesKey(differences: readonly Difference__Output[]): Document {
+  return differences.length === 0 ? {} : { differences: differences.map(differenceDocument) };
+}
+
+function differenceDocument({ before, after }: Difference__Output): Document {
+  return {
+    before: before === null ? null : resourceDocument(before),
+    after: after === null ? null : resourceDocument(after),
   };
 }
 
@@ -80,8 +133,8 @@ export function notesOfApply(response: ApplyResponse__Output): string[] {
   );
 }
 
-/** Lines for stderr: the warnings of a Replace. */
-export function notesOfReplace(response: ReplaceResponse__Output): string[] {
+/** Lines for stderr: the warnings of a Replace or a Rollback. */
+export function notesOfReplace(response: Pick<ReplaceResponse__Output, 'warnings'>): string[] {
   return limitNotes(response.warnings.map(warningNote));
 }
 

@@ -1,5 +1,5 @@
 // Tables and their agents, for people and as documents. Pure.
-import type { Timestamp__Output } from '../../api/generated/google/protobuf/Timestamp.js';
+import { msOfTimestamp } from '../../api/duration.js';
 import type { TableEntry__Output } from '../../api/generated/mcroute/v1/TableEntry.js';
 import type { TableSettings__Output } from '../../api/generated/mcroute/v1/TableSettings.js';
 import type { WatchTablesResponse__Output } from '../../api/generated/mcroute/v1/WatchTablesResponse.js';
@@ -7,6 +7,8 @@ import { fromStatusMessage } from '../../api/status.js';
 import { type Document, type Value, errorDocument } from './document.js';
 import { type Format, type ListView, yamlText } from './list.js';
 import { enumWord, paintState, printable } from './text.js';
+import { spanText, timeText } from './time.js';
+import { linesOfHost, withHost } from './hosts.js';
 
 /** How lists of tables look at a moment, which uptimes are reckoned from; in ms since 1970. */
 export function tablesView(nowMs: number): ListView<TableEntry__Output> {
@@ -77,16 +79,21 @@ export function tableDocument(entry: TableEntry__Output): Document {
   };
 }
 
-/** A message of a watch as whole lines. */
-export function watchText(message: WatchTablesResponse__Output, format: Format, hasColour: boolean): string {
+/** A message of a watch as whole lines; `host` where it is one of several. */
+export function watchText(
+  message: WatchTablesResponse__Output,
+  format: Format,
+  hasColour: boolean,
+  host?: string,
+): string {
   switch (format) {
     case 'json':
-      return `${JSON.stringify(eventDocument(message))}\n`;
+      return `${JSON.stringify(withHost(host, eventDocument(message)))}\n`;
     case 'yaml':
-      return `---\n${yamlText(eventDocument(message))}`;
+      return `---\n${yamlText(withHost(host, eventDocument(message)))}`;
     case 'table':
     case 'wide':
-      return eventLine(message, hasColour);
+      return linesOfHost(host, eventLine(message, hasColour));
   }
 }
 
@@ -172,22 +179,8 @@ function secondsText(duration: TableSettings__Output['watchdog']): string {
   return seconds === 0 ? 'never' : `${seconds} s`;
 }
 
-function msOf(time: Timestamp__Output): number {
-  return Number(time.seconds) * 1_000 + time.nanos / 1_000_000;
-}
-
-/** ISO 8601, in UTC; empty where there is none, or none that a Date can hold. */
-function timeText(time: Timestamp__Output | null): string {
-  const date = new Date(time === null ? NaN : msOf(time));
-  return Number.isNaN(date.getTime()) ? '' : date.toISOString();
-}
-
 /** Such as `3d4h`, of the process that runs. */
 function uptimeOf({ pid, startTime }: TableEntry__Output, nowMs: number): string {
   if (pid === 0 || startTime === null) return '';
-  const seconds = Math.max(0, Math.floor((nowMs - msOf(startTime)) / 1_000));
-  const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600), Math.floor(seconds / 60)];
-  if (days > 0) return `${days}d${hours % 24}h`;
-  if (hours > 0) return `${hours}h${minutes % 60}m`;
-  return minutes > 0 ? `${minutes}m${seconds % 60}s` : `${seconds}s`;
+  return spanText(nowMs - msOfTimestamp(startTime));
 }

@@ -3,6 +3,7 @@ import type { Entry__Output } from '../../api/generated/mcroute/v1/Entry.js';
 import type { ResourceKey__Output } from '../../api/generated/mcroute/v1/ResourceKey.js';
 import type { WatchResponse__Output } from '../../api/generated/mcroute/v1/WatchResponse.js';
 import { type Document, entryDocument, keyDocument, longValue } from './document.js';
+import { linesOfHost, withHost } from './hosts.js';
 import { type Format, yamlText } from './list.js';
 import { keyOf, keyText, paintState, printable, resourceText, stateText } from './text.js';
 
@@ -28,8 +29,8 @@ export class WatchView {
     this.#told = undefined;
   }
 
-  /** Renders a message; each text is whole lines. */
-  render(message: WatchResponse__Output, format: Format, hasColour: boolean): string[] {
+  /** Renders a message; each text is whole lines. `host` where it is one of several. */
+  render(message: WatchResponse__Output, format: Format, hasColour: boolean, host?: string): string[] {
     const events = message.events.flatMap((event) => this.#eventsOf(event));
     return events.map((event, index) => {
       // Only the last event of a message completes its revision.
@@ -37,11 +38,11 @@ export class WatchView {
       switch (format) {
         case 'table':
         case 'wide':
-          return eventLines(event, message.revision, format === 'wide', hasColour);
+          return linesOfHost(host, eventLines(event, message.revision, format === 'wide', hasColour));
         case 'json':
-          return `${JSON.stringify(eventDocument(event, revision))}\n`;
+          return `${JSON.stringify(withHost(host, eventDocument(event, revision)))}\n`;
         case 'yaml':
-          return `---\n${yamlText(eventDocument(event, revision))}`;
+          return `---\n${yamlText(withHost(host, eventDocument(event, revision)))}`;
       }
     });
   }
