@@ -61,6 +61,9 @@ export const TRACKED_OPERATIONS_MAX = 100_000;
 /** Lists that one agent sends at once; each holds the entries as they were when it began. */
 export const LISTS_MAX = 16;
 
+/** Of them, those of one identity that calls through a gateway. */
+export const LISTS_PER_CALLER_MAX = 4;
+
 /** Time in which the reader of a list must take something, in ms. */
 export const LIST_STALL_MS = 60_000;
 

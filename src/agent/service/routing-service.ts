@@ -63,17 +63,17 @@ export function routingService(options: ServiceOptions): RoutingHandlers {
     Confirm: unary(options, 'Confirm', (request, caller) => confirm(options, request, caller)),
     Rollback: unary(options, 'Rollback', (request, caller) => rollback(options, requests, request, caller)),
     ListHistory: streaming(options, 'ListHistory', (call, caller) =>
-      slots.run(() => listHistory(options, call.request, caller, call)),
+      slots.run(caller.author, () => listHistory(options, call.request, caller, call)),
     ),
-    List: streaming(options, 'List', (call, { scope }) =>
-      slots.run(() => lists.list(call.request, scope, encodedCall(call))),
+    List: streaming(options, 'List', (call, { author, scope }) =>
+      slots.run(author, () => lists.list(call.request, scope, encodedCall(call))),
     ),
     Watch: streaming(options, 'Watch', (call, { scope }) => {
       const after = call.request._afterRevision === undefined ? undefined : BigInt(call.request.afterRevision ?? 0);
       watchers.add(encodedCall(call), after, scope);
     }),
-    ListMfc: streaming(options, 'ListMfc', (call, { scope }) =>
-      slots.run(() => listMfc(engine, call.request, scope, encodedCall(call))),
+    ListMfc: streaming(options, 'ListMfc', (call, { author, scope }) =>
+      slots.run(author, () => listMfc(engine, call.request, scope, encodedCall(call))),
     ),
     ListInterfaces: unary(options, 'ListInterfaces', (_request, { scope }) => ({
       interfaces: renderInterfaces(engine, options.linkProtocols, scope),
