@@ -18,24 +18,32 @@ const CALL_LIMIT_MS = 300_000;
 export const BATCH = 1_000;
 
 /** A fast client wants to know what is amiss, and of the rest how much there is. */
-const VIEW = 'RESULT_VIEW_NOTABLE';
+export const VIEW = 'RESULT_VIEW_NOTABLE';
 
 /** Batches that are on their way at once. */
-const BATCHES_AHEAD = 4;
+export const BATCHES_AHEAD = 4;
 
 export function apply(client: Client, request: ApplyRequest): Promise<ApplyResponse__Output> {
   const deadline = { deadline: deadlineAfter(CALL_LIMIT_MS) };
   return unary((callback) => client.Apply({ owner: OWNER, ...request }, deadline, callback));
 }
 
-/** Applies changes in batches, some of them on their way at once. Returns when every one has been answered, and is well. */
-export async function applyAll(client: Client, changes: readonly Change[]): Promise<void> {
+/**
+ * Applies changes in batches, some of them on their way at once. Returns when every one has been answered, and is well.
+ *
+ * @param table a gateway wants to know it; agents know theirs.
+ */
+export async function applyAll(client: Client, changes: readonly Change[], table = 0): Promise<void> {
   let next = 0;
   const work = async () => {
     while (next < changes.length) {
       const batch = changes.slice(next, next + BATCH);
       next += batch.length;
-      const { results, added, changed, removed, unchanged } = await apply(client, { changes: batch, results: VIEW });
+      const { results, added, changed, removed, unchanged } = await apply(client, {
+        table,
+        changes: batch,
+        results: VIEW,
+      });
       const count = added + changed + removed + unchanged;
       if (count !== batch.length) throw new Error(`${count} of ${batch.length} changes were made`);
       if (results.length > 0) throw new Error(`something is amiss with ${results.length} of ${batch.length} changes`);

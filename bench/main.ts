@@ -11,6 +11,7 @@ import { firstPacket } from './first-packet.js';
 import { hitless } from './hitless.js';
 import { list } from './list.js';
 import { memory } from './memory.js';
+import { relay } from './relay.js';
 import { type Section, renderReport } from './report.js';
 import { scale } from './scale.js';
 import { soak } from './soak.js';
@@ -29,6 +30,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   cli,
   watch,
   hitless,
+  relay,
   scale,
   soak,
 };
