@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { Command, Option } from 'commander';
 import { EXIT_CODE } from '../runtime/exit-code.js';
+import { failStart, readOrFail } from '../runtime/failed-start.js';
 import { takeListenFds } from '../runtime/listen-fds.js';
 import { LOG_LEVELS, type LogLevel, type Logger, openLog } from '../runtime/log.js';
 import { openNotifier, watchdogTimeoutMs } from '../runtime/notify.js';
@@ -21,13 +22,14 @@ interface Arguments {
   readonly logLevel: LogLevel;
 }
 
+const PROGRAM = 'mcroute-supervisor';
 const DEFAULT_CONFIGURATION = '/etc/mcroute/mcroute.yaml';
 
 /** Codes of errors that end in EX_NOPERM: another start would meet them again. */
 const NO_PERMISSION: ReadonlySet<unknown> = new Set(['EPERM', 'EACCES', 'EROFS']);
 
 tellLastErrorInSource();
-const program = new Command('mcroute-supervisor')
+const program = new Command(PROGRAM)
   .description('Keeps an agent for each multicast routing table of the host, and its gateway.')
   .version(readVersion(), '-v, --version')
   .option('-f, --config <file>', 'the tables, in YAML', DEFAULT_CONFIGURATION)
@@ -46,7 +48,7 @@ const program = new Command('mcroute-supervisor')
 void main(program.parse().opts<Arguments>());
 
 async function main(options: Arguments): Promise<void> {
-  const configuration = readOrFail(options.config);
+  const configuration = readOrFail(PROGRAM, () => readFile(options.config));
   if (options.check === true) {
     process.stdout.write(`${options.config}: ${summaryOf(configuration)}\n`);
     process.exit(EXIT_CODE.ok);
@@ -57,7 +59,8 @@ async function main(options: Arguments): Promise<void> {
   // Before anything is opened, or one of them could be closed for a descriptor that was handed over.
   const listenFds = takeListenFds(process.env);
   const missing = process.env['MCROUTE_AGENT'] === undefined ? missingPieces(TREE) : [];
-  if (missing.length > 0) fail(EXIT_CODE.unavailable, `${missing.join(', ')}: not there: run 'npm run build'`);
+  if (missing.length > 0)
+    failStart(PROGRAM, EXIT_CODE.unavailable, `${missing.join(', ')}: not there: run 'npm run build'`);
   const life = new Life(notifier, log, { watchdogMs, readConfiguration: () => readFile(options.config) });
   let running: RunningSupervisor;
   try {
@@ -87,8 +90,8 @@ function startFailed(log: Logger, error: unknown): never {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   const isBusy = code === 'SUPERVISOR_RUNS' || code === 'EADDRINUSE' || code === 'SOCKET_IN_USE';
   const message = error instanceof Error ? error.message : String(error);
-  if (NO_PERMISSION.has(code)) fail(EXIT_CODE.noPermission, message);
-  fail(isBusy ? EXIT_CODE.unavailable : EXIT_CODE.software, message);
+  if (NO_PERMISSION.has(code)) failStart(PROGRAM, EXIT_CODE.noPermission, message);
+  failStart(PROGRAM, isBusy ? EXIT_CODE.unavailable : EXIT_CODE.software, message);
 }
 
 /** What the file asks for; without the default file that is nothing. */
@@ -99,19 +102,4 @@ function readFile(file: string): Configuration {
 function summaryOf({ tables, gateway }: Configuration): string {
   const count = `${tables.length} ${tables.length === 1 ? 'table' : 'tables'}`;
   return gateway === undefined ? count : `${count}, a gateway`;
-}
-
-/** EX_CONFIG for a file that cannot be read, too: EX_NOINPUT is for what is no system file (sysexits.h). */
-function readOrFail(file: string): Configuration {
-  try {
-    return readFile(file);
-  } catch (error) {
-    fail(EXIT_CODE.config, error instanceof Error ? error.message : String(error));
-  }
-}
-
-function fail(code: number, message: string): never {
-  const lines = message.split('\n').map((line) => `mcroute-supervisor: ${line}\n`);
-  process.stderr.write(lines.join(''));
-  process.exit(code);
 }
