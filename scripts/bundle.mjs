@@ -20,7 +20,10 @@ const DESCRIBED = [
 ];
 
 /** Modules that a program asks for with import(), and seldom: bundles of their own, which take no time at its starts. */
-const PARTS = { certificates: 'src/cli/certificates/pki.ts' };
+const PARTS = {
+  certificates: 'src/cli/certificates/pki.ts',
+  revocation: 'src/gateway/revocation-lists.ts',
+};
 
 const OPTIONS = {
   absWorkingDir: ROOT,

@@ -46,6 +46,9 @@ export const ELEMENTS_MAX = 1_200_000;
 /** Watches that one agent, or the supervisor, serves at once. */
 export const WATCHERS_MAX = 256;
 
+/** Of those of an agent, the ones of one identity that calls through a gateway: each may hold all keys of the table. */
+export const WATCHERS_PER_CALLER_MAX = 16;
+
 /** Sessions (Modify) that one agent has at once. */
 export const SESSIONS_MAX = 64;
 

@@ -138,3 +138,12 @@ function collectAll(): void {
   setFlagsFromString('--no-expose-gc');
   for (let count = 0; count < COLLECTIONS; count++) collect();
 }
+
+/**
+ * Keeps the space of young objects as small as it is now, for a program that others can make work as much as they like: V8
+ * would let it grow to 32 MB, and collects it about as fast when it is small (NewSpace::Grow).
+ */
+export function keepYoungSpaceSmall(): void {
+  // After the start, as above.
+  setFlagsFromString('--semi-space-growth-factor=1');
+}

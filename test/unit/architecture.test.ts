@@ -82,6 +82,13 @@ const MAY_IMPORT: Readonly<Record<string, Allowed>> = {
     packages: ['@grpc/grpc-js', 'commander', 'yaml'],
     node: ['node:'],
   },
+  // A bundle of its own.
+  'gateway/revocation-lists.ts': {
+    parts: [],
+    types: ['gateway'],
+    packages: ['@peculiar/x509', 'reflect-metadata'],
+    node: ['node:crypto'],
+  },
   cli: {
     parts: ['model', 'api', 'runtime/stack.ts', 'runtime/tree.ts'],
     packages: ['@grpc/grpc-js', '@peculiar/x509', 'commander', 'reflect-metadata', 'yaml'],

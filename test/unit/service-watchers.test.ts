@@ -9,6 +9,7 @@ import type { WatchResponse__Output } from '../../src/api/generated/mcroute/v1/W
 import type { EncodedCall } from '../../src/agent/service/encoded.js';
 import { Watchers } from '../../src/agent/service/watchers.js';
 import type { Change } from '../../src/model/change.js';
+import { WATCHERS_PER_CALLER_MAX } from '../../src/model/limits.js';
 import type { Mroute } from '../../src/model/mroute.js';
 import type { Scope } from '../../src/model/scope.js';
 import { APPLY, openEngine, putOf } from '../support/engine-bench.js';
@@ -79,9 +80,9 @@ function openWatches() {
   const watchers = new Watchers(world.engine);
   return {
     ...world,
-    watch: (afterRevision?: bigint, scope?: Scope) => {
+    watch: (afterRevision?: bigint, scope?: Scope, author?: string) => {
       const reader = new Reader();
-      watchers.add(reader.call, afterRevision, scope);
+      watchers.add(reader.call, afterRevision, scope, author);
       return reader;
     },
     change: (changes: readonly Change[]) => world.engine.apply('cli', changes, APPLY),
@@ -195,6 +196,19 @@ describe('a reader with a scope', () => {
     assert.equal(reader.written.length, 3);
     assert.deepEqual([reader.isSynced, reader.events], [true, 0]);
     engine.stop();
+  });
+});
+
+describe('the readers of one identity', () => {
+  it('are a few, and keep no others out', () => {
+    const { watch } = openWatches();
+    const [first] = Array.from({ length: WATCHERS_PER_CALLER_MAX }, () => watch(undefined, undefined, 'uid:7'));
+    assert.throws(() => watch(undefined, undefined, 'uid:7'), { reason: 'RESOURCE_LIMIT' });
+    watch(undefined, undefined, 'uid:8');
+    // Those of this host are bounded by all alone.
+    for (let n = 0; n <= WATCHERS_PER_CALLER_MAX; n++) watch();
+    first?.emit('close');
+    watch(undefined, undefined, 'uid:7');
   });
 });
 

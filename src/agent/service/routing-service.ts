@@ -68,9 +68,9 @@ export function routingService(options: ServiceOptions): RoutingHandlers {
     List: streaming(options, 'List', (call, { author, scope }) =>
       slots.run(author, () => lists.list(call.request, scope, encodedCall(call))),
     ),
-    Watch: streaming(options, 'Watch', (call, { scope }) => {
+    Watch: streaming(options, 'Watch', (call, { author, scope }) => {
       const after = call.request._afterRevision === undefined ? undefined : BigInt(call.request.afterRevision ?? 0);
-      watchers.add(encodedCall(call), after, scope);
+      watchers.add(encodedCall(call), after, scope, author);
     }),
     ListMfc: streaming(options, 'ListMfc', (call, { author, scope }) =>
       slots.run(author, () => listMfc(engine, call.request, scope, encodedCall(call))),

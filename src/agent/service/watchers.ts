@@ -2,7 +2,7 @@
 import { writeEntry, writeResourceKey } from '../../api/entry-encoder.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
 import { WireWriter, lengthTag, varintTag, wordsOf } from '../../api/wire-writer.js';
-import { WATCHERS_MAX, WATCHER_BACKLOG_MAX } from '../../model/limits.js';
+import { WATCHERS_MAX, WATCHERS_PER_CALLER_MAX, WATCHER_BACKLOG_MAX } from '../../model/limits.js';
 import { type Scope, scopeShows, scopeShowsKey } from '../../model/scope.js';
 import type { Engine, EntryView } from '../engine.js';
 import type { ChangedKeys } from '../rib/history.js';
@@ -39,14 +39,16 @@ export class Watchers {
    * Begins a watch.
    *
    * @param scope what the reader is told of; undefined: everything
+   * @param author the identity of the caller; empty for one of this host, who is bounded by all alone
    * @throws ApiError RESOURCE_LIMIT, REVISION_COMPACTED.
    */
-  add(call: EncodedCall, afterRevision: bigint | undefined, scope?: Scope): void {
-    if (this.#watchers.size >= WATCHERS_MAX) {
-      throw new ApiError('RESOURCE_LIMIT', `${WATCHERS_MAX} watches are open, which is the limit: close one`);
+  add(call: EncodedCall, afterRevision: bigint | undefined, scope?: Scope, author = ''): void {
+    if (this.#watchers.size >= WATCHERS_MAX) throw tooMany(WATCHERS_MAX, 'watches are');
+    if (author !== '' && this.#countOf(author) >= WATCHERS_PER_CALLER_MAX) {
+      throw tooMany(WATCHERS_PER_CALLER_MAX, `watches of ${author} are`);
     }
     const parts = { engine: this.#engine, events: this.#events };
-    const watcher = new Watcher(parts, call, this.#start(afterRevision), { afterRevision, scope });
+    const watcher = new Watcher(parts, call, this.#start(afterRevision), { afterRevision, scope, author });
     this.#watchers.add(watcher);
     call.once('close', () => this.#watchers.delete(watcher));
     call.once('cancelled', () => this.#watchers.delete(watcher));
@@ -61,6 +63,12 @@ export class Watchers {
     this.#watchers.clear();
   }
 
+  #countOf(author: string): number {
+    let count = 0;
+    for (const watcher of this.#watchers) if (watcher.author === author) count++;
+    return count;
+  }
+
   #start(afterRevision: bigint | undefined): Set<Slot> {
     if (afterRevision === undefined) return new Set(this.#engine.slots());
     const changed = this.#engine.changedAfter(afterRevision);
@@ -72,6 +80,10 @@ export class Watchers {
     }
     return new Set(changed);
   }
+}
+
+function tooMany(limit: number, which: string): ApiError {
+  return new ApiError('RESOURCE_LIMIT', `${limit} ${which} open, which is the limit: close one`);
 }
 
 /** A change as those get it who have everything before it: in messages that are made once for all of them. */
@@ -109,6 +121,7 @@ class Change {
  * state of each, and what it costs is bounded by the number of keys.
  */
 class Watcher {
+  readonly author: string;
   readonly #engine: Engine;
   readonly #events: EventWriter;
   readonly #call: EncodedCall;
@@ -130,8 +143,13 @@ class Watcher {
     { engine, events }: { readonly engine: Engine; readonly events: EventWriter },
     call: EncodedCall,
     pending: Set<Slot>,
-    { afterRevision, scope }: { readonly afterRevision: bigint | undefined; readonly scope: Scope | undefined },
+    {
+      afterRevision,
+      scope,
+      author,
+    }: { readonly afterRevision: bigint | undefined; readonly scope: Scope | undefined; readonly author: string },
   ) {
+    this.author = author;
     this.#engine = engine;
     this.#events = events;
     this.#call = call;

@@ -85,7 +85,8 @@ async function readEntries({ path, pem }: PemFile, issuer: X509Certificate): Pro
   try {
     const [bytes] = PemConverter.decode(pem);
     if (bytes === undefined) throw new Error('it has no PEM in it');
-    list = new X509Crl(bytes);
+    // The library's own limit is met by a list of some thousands.
+    list = new X509Crl(bytes, { berOptions: { maxNodes: bytes.byteLength } });
   } catch (error) {
     throw new AuthorityError(`${path} has no list that can be read`, 'move it away to begin a new one', error);
   }
