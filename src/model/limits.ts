@@ -52,6 +52,9 @@ export const WATCHERS_PER_CALLER_MAX = 16;
 /** Sessions (Modify) that one agent has at once. */
 export const SESSIONS_MAX = 64;
 
+/** Of them, those of one identity that calls through a gateway. */
+export const SESSIONS_PER_CALLER_MAX = 16;
+
 /** Roles of sessions whose election ids one table remembers, and owners whose absence it minds. */
 export const ROLES_PER_TABLE_MAX = 1_024;
 

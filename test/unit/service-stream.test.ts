@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import { describe, it } from 'node:test';
 import type { EncodedCall } from '../../src/agent/service/encoded.js';
-import { ListSlots, writeAll } from '../../src/agent/service/stream.js';
-import { LISTS_MAX, LISTS_PER_CALLER_MAX } from '../../src/model/limits.js';
+import { writeAll } from '../../src/agent/service/stream.js';
 
 /** A call whose reader takes as many messages as it is told. */
 class FakeCall extends EventEmitter {
@@ -82,48 +81,5 @@ describe('a list', () => {
     const alive = setInterval(() => undefined, 1_000);
     await assert.rejects(send(call, messages(), 5), { reason: 'RESOURCE_LIMIT', message: /not read for 0\.005 s/ });
     clearInterval(alive);
-  });
-});
-
-describe('the number of lists', () => {
-  it('is limited, and one that ends or fails makes room', async () => {
-    const slots = new ListSlots();
-    const finish: ((error: Error | undefined) => void)[] = [];
-    const running = Array.from({ length: LISTS_MAX }, () =>
-      slots.run('', async () => {
-        const error = await new Promise<Error | undefined>((resolve) => finish.push(resolve));
-        if (error !== undefined) throw error;
-      }),
-    );
-    await assert.rejects(
-      slots.run('', () => Promise.resolve()),
-      { reason: 'RESOURCE_LIMIT' },
-    );
-    finish[0]?.(undefined);
-    finish[1]?.(new Error('broken'));
-    await running[0];
-    await assert.rejects(running[1] ?? Promise.resolve(), /broken/);
-    await slots.run('', () => Promise.resolve());
-    await slots.run('', () => Promise.resolve());
-    for (const each of finish) each(undefined);
-    await Promise.all(running.slice(2));
-  });
-
-  it('is limited for each identity of a gateway, who does not keep others out', async () => {
-    const slots = new ListSlots();
-    const finish: (() => void)[] = [];
-    const running = Array.from({ length: LISTS_PER_CALLER_MAX }, () =>
-      slots.run('spiffe://a', () => new Promise((resolve) => finish.push(resolve))),
-    );
-    await assert.rejects(
-      slots.run('spiffe://a', () => Promise.resolve()),
-      { reason: 'RESOURCE_LIMIT', message: /4 lists of spiffe:\/\/a/ },
-    );
-    await slots.run('spiffe://b', () => Promise.resolve());
-    finish[0]?.();
-    await running[0];
-    await slots.run('spiffe://a', () => Promise.resolve());
-    for (const each of finish) each();
-    await Promise.all(running);
   });
 });

@@ -15,7 +15,7 @@ import { api, relayMessages } from '../../src/api/load.js';
 import { modifyReader } from '../../src/api/modify-requests.js';
 import { IDENTITY_HEADER, SCOPE_HEADER } from '../../src/api/relay.js';
 import { ApiError, fromStatusMessage } from '../../src/api/status.js';
-import { ELEMENTS_MAX, SESSIONS_MAX } from '../../src/model/limits.js';
+import { ELEMENTS_MAX, SESSIONS_MAX, SESSIONS_PER_CALLER_MAX } from '../../src/model/limits.js';
 import { fakeLink } from '../support/fake-kernel.js';
 import { openEngine, settle } from '../support/engine-bench.js';
 import { TEST_TABLE } from '../support/fib-turns.js';
@@ -416,6 +416,14 @@ describe('a session', () => {
     const call = await open({ owner: 'a' });
     streams.close();
     assert.match(call.failure?.details ?? '', /the agent stops/);
+  });
+
+  it('is one of so many of its identity, which does not keep others out', async () => {
+    const { open } = openStreams();
+    const ofX = (n: number) => open({ owner: `o${n}` }, { [IDENTITY_HEADER]: 'dns:x' });
+    for (let n = 0; n < SESSIONS_PER_CALLER_MAX; n++) assert.equal((await ofX(n)).failure, undefined);
+    assert.match((await ofX(99)).failure?.details ?? '', /streams of Modify of dns:x are open/);
+    assert.equal((await open({ owner: 'a' }, { [IDENTITY_HEADER]: 'dns:y' })).failure, undefined);
   });
 
   it('is one of so many', async () => {

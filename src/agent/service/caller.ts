@@ -23,13 +23,18 @@ export interface Caller {
  * @throws ApiError INVALID_FIELD if it cannot be read: nobody may do more since a scope is not understood.
  */
 export function callerOf({ metadata }: { readonly metadata: Metadata }): Caller {
-  const [identity] = metadata.get(IDENTITY_HEADER);
   const [scope] = metadata.get(SCOPE_HEADER);
   return {
-    author: typeof identity === 'string' ? identity : '',
+    author: authorOf({ metadata }),
     scope: scope === undefined ? undefined : parseScope(scope),
     wantsChanges: metadata.get(WANTS_CHANGES_HEADER).length > 0,
   };
+}
+
+/** The identity of a gateway's caller; empty for a caller of this host. */
+export function authorOf({ metadata }: { readonly metadata: Metadata }): string {
+  const [identity] = metadata.get(IDENTITY_HEADER);
+  return typeof identity === 'string' ? identity : '';
 }
 
 function parseScope(value: string | Buffer): Scope {

@@ -2,8 +2,10 @@
 import { routingDefinition } from '../../api/load.js';
 import { modifyReader } from '../../api/modify-requests.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
-import { ELEMENTS_MAX, SESSIONS_MAX } from '../../model/limits.js';
+import { ELEMENTS_MAX, SESSIONS_MAX, SESSIONS_PER_CALLER_MAX } from '../../model/limits.js';
 import { type ServiceOptions, checkTable, failure, refuseFileOwner } from './call.js';
+import { CallSlots } from './call-slots.js';
+import { authorOf } from './caller.js';
 import { type ModifyCall, type ModifyOptions, ModifyStream } from './modify-stream.js';
 
 export type { ModifyCall } from './modify-stream.js';
@@ -33,6 +35,7 @@ export function modifyStreams(options: ServiceOptions): ModifyStreams {
 export class ModifyStreams {
   readonly #options: ModifyOptions;
   readonly #streams = new Set<ModifyStream>();
+  readonly #slots = new CallSlots({ all: STREAMS_MAX, perCaller: SESSIONS_PER_CALLER_MAX, what: 'streams of Modify' });
 
   constructor(options: ModifyOptions) {
     this.#options = options;
@@ -43,12 +46,17 @@ export class ModifyStreams {
 
   /** Begins a session. */
   add(call: ModifyCall): void {
-    if (this.#streams.size >= STREAMS_MAX) {
-      const text = `${STREAMS_MAX} streams of Modify are open, which is the limit: end one`;
-      call.emit('error', toStatusObject(new ApiError('RESOURCE_LIMIT', text)));
+    let leave: () => void;
+    try {
+      leave = this.#slots.take(authorOf(call));
+    } catch (error) {
+      call.emit('error', toStatusObject(this.#options.failure(error)));
       return;
     }
-    const stream: ModifyStream = new ModifyStream(this.#options, call, () => this.#streams.delete(stream));
+    const stream: ModifyStream = new ModifyStream(this.#options, call, () => {
+      this.#streams.delete(stream);
+      leave();
+    });
     this.#streams.add(stream);
     stream.start();
   }

@@ -9,9 +9,17 @@ import type {
 import { type ApplyCall, type ReplaceMessage, requestReader } from '../../api/requests.js';
 import { renderFamily } from '../../api/render.js';
 import { ApiError } from '../../api/status.js';
-import { CHANGES_PER_APPLY_MAX, ELEMENTS_MAX, MESSAGE_MAX, VIF_LIMIT } from '../../model/limits.js';
+import {
+  CHANGES_PER_APPLY_MAX,
+  ELEMENTS_MAX,
+  LISTS_MAX,
+  LISTS_PER_CALLER_MAX,
+  MESSAGE_MAX,
+  VIF_LIMIT,
+} from '../../model/limits.js';
 import { apply } from './apply.js';
 import { Reply, type ServiceOptions, refuseScope, streaming, unary } from './call.js';
+import { CallSlots } from './call-slots.js';
 import type { Caller } from './caller.js';
 import { changesTrailer } from './changes-trailer.js';
 import { DoneRequests } from './done-requests.js';
@@ -20,7 +28,6 @@ import { confirm, listHistory, rollback } from './history.js';
 import { renderInterfaces, renderMrules } from './kernel-views.js';
 import { Lists, listMfc } from './list.js';
 import { replace } from './replace.js';
-import { ListSlots } from './stream.js';
 import { WARNINGS_MAX } from './write-options.js';
 
 /** Version of proto/mcroute/v1 that is served. */
@@ -42,7 +49,7 @@ export type Named<Type> = { [Name in keyof Type as string extends Name ? never :
 export function routingService(options: ServiceOptions): RoutingHandlers {
   const { engine, watchers } = options;
   const lists = new Lists(engine);
-  const slots = new ListSlots();
+  const slots = new CallSlots({ all: LISTS_MAX, perCaller: LISTS_PER_CALLER_MAX, what: 'lists' });
   const requests = new DoneRequests(options.changes, options.settled);
   return {
     GetCapabilities: unary(options, 'GetCapabilities', () => ({

@@ -1,45 +1,8 @@
 import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { ApiError } from '../../api/status.js';
-import { LISTS_MAX, LISTS_PER_CALLER_MAX, LIST_STALL_MS } from '../../model/limits.js';
+import { LIST_STALL_MS } from '../../model/limits.js';
 import type { ServerWritableStream } from '@grpc/grpc-js';
-
-/** Lists that are being sent, so that those which nobody reads cannot fill the agent's memory. */
-export class ListSlots {
-  #taken = 0;
-  /** By identity of a gateway's callers: none of them keeps the others out. */
-  readonly #takenBy = new Map<string, number>();
-
-  /**
-   * Runs the work of one list.
-   *
-   * @param author the identity of the caller; empty for one of this host, who is bounded by all alone
-   * @throws ApiError RESOURCE_LIMIT if too many are under way.
-   */
-  async run(author: string, work: () => Promise<void>): Promise<void> {
-    const takenBy = this.#takenBy.get(author) ?? 0;
-    if (this.#taken >= LISTS_MAX) throw tooMany(LISTS_MAX, 'lists are');
-    if (author !== '' && takenBy >= LISTS_PER_CALLER_MAX) throw tooMany(LISTS_PER_CALLER_MAX, `lists of ${author} are`);
-    this.#taken++;
-    this.#takenBy.set(author, takenBy + 1);
-    try {
-      await work();
-    } finally {
-      this.#taken--;
-      this.#leave(author);
-    }
-  }
-
-  #leave(author: string): void {
-    const left = (this.#takenBy.get(author) ?? 0) - 1;
-    if (left > 0) this.#takenBy.set(author, left);
-    else this.#takenBy.delete(author);
-  }
-}
-
-function tooMany(limit: number, which: string): ApiError {
-  return new ApiError('RESOURCE_LIMIT', `${limit} ${which} being read, which is the limit: try again in a moment`);
-}
 
 /**
  * Writes messages at the pace of the reader, each made when it can be sent, and lets other work in between. Ends the call

@@ -7,6 +7,7 @@ import { type Scope, scopeShows, scopeShowsKey } from '../../model/scope.js';
 import type { Engine, EntryView } from '../engine.js';
 import type { ChangedKeys } from '../rib/history.js';
 import type { Slot } from '../rib/slot.js';
+import { CallSlots } from './call-slots.js';
 import type { EncodedCall } from './encoded.js';
 
 /** Keys in one message. */
@@ -20,6 +21,7 @@ export class Watchers {
   readonly #engine: Engine;
   readonly #events: EventWriter;
   readonly #watchers = new Set<Watcher>();
+  readonly #slots = new CallSlots({ all: WATCHERS_MAX, perCaller: WATCHERS_PER_CALLER_MAX, what: 'watches' });
 
   constructor(engine: Engine) {
     this.#engine = engine;
@@ -43,15 +45,22 @@ export class Watchers {
    * @throws ApiError RESOURCE_LIMIT, REVISION_COMPACTED.
    */
   add(call: EncodedCall, afterRevision: bigint | undefined, scope?: Scope, author = ''): void {
-    if (this.#watchers.size >= WATCHERS_MAX) throw tooMany(WATCHERS_MAX, 'watches are');
-    if (author !== '' && this.#countOf(author) >= WATCHERS_PER_CALLER_MAX) {
-      throw tooMany(WATCHERS_PER_CALLER_MAX, `watches of ${author} are`);
+    const leave = this.#slots.take(author);
+    let watcher: Watcher;
+    try {
+      const parts = { engine: this.#engine, events: this.#events };
+      watcher = new Watcher(parts, call, this.#start(afterRevision), { afterRevision, scope });
+    } catch (error) {
+      leave();
+      throw error;
     }
-    const parts = { engine: this.#engine, events: this.#events };
-    const watcher = new Watcher(parts, call, this.#start(afterRevision), { afterRevision, scope, author });
+    const end = () => {
+      this.#watchers.delete(watcher);
+      leave();
+    };
     this.#watchers.add(watcher);
-    call.once('close', () => this.#watchers.delete(watcher));
-    call.once('cancelled', () => this.#watchers.delete(watcher));
+    call.once('close', end);
+    call.once('cancelled', end);
     watcher.pump();
   }
 
@@ -61,12 +70,6 @@ export class Watchers {
       watcher.end(new ApiError('AGENT_UNAVAILABLE', 'the agent stops; watch again when it is back'));
     }
     this.#watchers.clear();
-  }
-
-  #countOf(author: string): number {
-    let count = 0;
-    for (const watcher of this.#watchers) if (watcher.author === author) count++;
-    return count;
   }
 
   #start(afterRevision: bigint | undefined): Set<Slot> {
@@ -80,10 +83,6 @@ export class Watchers {
     }
     return new Set(changed);
   }
-}
-
-function tooMany(limit: number, which: string): ApiError {
-  return new ApiError('RESOURCE_LIMIT', `${limit} ${which} open, which is the limit: close one`);
 }
 
 /** A change as those get it who have everything before it: in messages that are made once for all of them. */
@@ -121,7 +120,6 @@ class Change {
  * state of each, and what it costs is bounded by the number of keys.
  */
 class Watcher {
-  readonly author: string;
   readonly #engine: Engine;
   readonly #events: EventWriter;
   readonly #call: EncodedCall;
@@ -143,13 +141,8 @@ class Watcher {
     { engine, events }: { readonly engine: Engine; readonly events: EventWriter },
     call: EncodedCall,
     pending: Set<Slot>,
-    {
-      afterRevision,
-      scope,
-      author,
-    }: { readonly afterRevision: bigint | undefined; readonly scope: Scope | undefined; readonly author: string },
+    { afterRevision, scope }: { readonly afterRevision: bigint | undefined; readonly scope: Scope | undefined },
   ) {
-    this.author = author;
     this.#engine = engine;
     this.#events = events;
     this.#call = call;
