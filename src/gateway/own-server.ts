@@ -28,6 +28,7 @@ export class OwnServer {
   readonly #server: Server;
   readonly #peers = new Map<string, Peer>();
   #introduced = 0;
+  #injector: ReturnType<Server['createConnectionInjector']> | undefined;
 
   constructor(health: Health) {
     this.#server = new Server({
@@ -69,7 +70,9 @@ export class OwnServer {
 
   #open(): Duplex {
     const [ours, theirs] = duplexPair();
-    this.#server.createConnectionInjector(ServerCredentials.createInsecure()).injectConnection(theirs);
+    // One for all: the server keeps each that it makes.
+    this.#injector ??= this.#server.createConnectionInjector(ServerCredentials.createInsecure());
+    this.#injector.injectConnection(theirs);
     return ours;
   }
 }

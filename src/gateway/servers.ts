@@ -24,9 +24,10 @@ export class Servers {
 
   /** Begins a call at who serves it. */
   request(method: Method, table: number, peer: Peer, headers: OutgoingHttpHeaders): UpstreamCall {
-    if (method.server !== 'gateway') return this.#upstreams.request(this.#socket(method, table), headers);
+    if (method.server !== 'gateway')
+      return this.#upstreams.request(this.#socket(method, table), peer.identity, headers);
     const caller = this.#own.introduce(peer);
-    const call = this.#upstreams.request(this.#own.target, { ...headers, ...caller.headers });
+    const call = this.#upstreams.request(this.#own.target, peer.identity, { ...headers, ...caller.headers });
     call.stream.once('close', caller.forget);
     return call;
   }

@@ -55,7 +55,7 @@ export class TableFollower implements Disposable {
     const { WatchTables } = tableDefinition();
     const socket = gatewayDoorPath({ MCROUTE_RUNTIME_DIRECTORY: this.#runtimeDirectory });
     const headers = { ...requestHeaders({}, WatchTables.path), [IDENTITY_HEADER]: OWN_IDENTITY };
-    const { stream } = this.#upstreams.request(socket, headers);
+    const { stream } = this.#upstreams.request(socket, '', headers);
     this.#stream = stream;
     stream.end(frame(WatchTables.requestSerialize({})));
     const splitter = new MessageSplitter(Infinity);

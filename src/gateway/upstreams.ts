@@ -1,4 +1,5 @@
-// Connections to those who serve: one for each socket, shared by all calls, and closed when it is idle.
+// Connections to those who serve: one for each socket and caller, shared by the calls of that caller, and closed when it is
+// idle. Whatever a caller makes of its connection, the calls of others are on others.
 import {
   type ClientHttp2Session,
   type ClientHttp2Stream,
@@ -20,7 +21,7 @@ const SESSION_MEMORY_MB = 1_024;
 
 /**
  * Calls that may be cancelled on one connection. A server takes a client that cancels many for an attacker and closes its
- * connection (nghttp2, NGHTTP2_DEFAULT_STREAM_RESET_BURST: 1,000), and ours is shared by all callers.
+ * connection (nghttp2, NGHTTP2_DEFAULT_STREAM_RESET_BURST: 1,000), with the calls that are still wanted.
  */
 const CANCELS_MAX = 500;
 
@@ -28,6 +29,8 @@ const CANCELS_MAX = 500;
 export type Target = string | { readonly open: () => Duplex };
 
 interface Upstream {
+  readonly target: Target;
+  readonly caller: string;
   readonly session: ClientHttp2Session;
   /** Why it failed, while or after it was connected. */
   error: Error | undefined;
@@ -47,11 +50,18 @@ export interface UpstreamCall {
 
 /** All connections. */
 export class Upstreams {
-  readonly #upstreams = new Map<Target, Upstream>();
+  /** Those that take new calls, by target and caller. */
+  readonly #upstreams = new Map<Target, Map<string, Upstream>>();
+  /** Those too that take no more. */
+  readonly #open = new Set<Upstream>();
 
-  /** Begins a call. It ends at once if nobody listens there. */
-  request(target: Target, headers: OutgoingHttpHeaders): UpstreamCall {
-    const upstream = this.#upstreams.get(target) ?? this.#connect(target);
+  /**
+   * Begins a call. It ends at once if nobody listens there.
+   *
+   * @param caller the identity for which it is; empty for the gateway's own
+   */
+  request(target: Target, caller: string, headers: OutgoingHttpHeaders): UpstreamCall {
+    const upstream = this.#upstreams.get(target)?.get(caller) ?? this.#connect(target, caller);
     const stream = upstream.session.request(headers);
     upstream.calls++;
     clearTimeout(upstream.idleTimer);
@@ -70,46 +80,61 @@ export class Upstreams {
       cancel: () => {
         if (stream.closed || stream.destroyed) return;
         stream.close(constants.NGHTTP2_CANCEL);
-        if (++upstream.cancels === CANCELS_MAX) this.#retire(target, upstream);
+        if (++upstream.cancels === CANCELS_MAX) this.#retire(upstream);
       },
     };
   }
 
   /** Ends all connections, and the calls on them. */
   close(): void {
-    for (const { session } of this.#upstreams.values()) session.destroy();
-    this.#upstreams.clear();
+    for (const { session } of [...this.#open]) session.destroy();
   }
 
-  #connect(target: Target): Upstream {
+  #connect(target: Target, caller: string): Upstream {
     const open = () => (typeof target === 'string' ? connectSocket(target) : target.open());
     const session = connect('http://localhost', {
       createConnection: open,
       maxSessionMemory: SESSION_MEMORY_MB,
       settings: { initialWindowSize: WINDOW_BYTES, enablePush: false },
     });
-    const upstream: Upstream = { session, error: undefined, calls: 0, cancels: 0, idleTimer: undefined };
-    this.#upstreams.set(target, upstream);
-    const forget = () => {
-      this.#forget(target, upstream);
+    const upstream: Upstream = {
+      target,
+      caller,
+      session,
+      error: undefined,
+      calls: 0,
+      cancels: 0,
+      idleTimer: undefined,
     };
-    session.once('goaway', forget);
-    session.once('close', forget);
+    const ofTarget = this.#upstreams.get(target) ?? new Map<string, Upstream>();
+    this.#upstreams.set(target, ofTarget.set(caller, upstream));
+    this.#open.add(upstream);
+    session.once('goaway', () => {
+      this.#forget(upstream);
+    });
+    session.once('close', () => {
+      this.#open.delete(upstream);
+      this.#forget(upstream);
+    });
     session.on('error', (error: Error) => {
       upstream.error ??= error;
-      forget();
+      this.#forget(upstream);
     });
     return upstream;
   }
 
   /** No new calls on it; those that are open may end. */
-  #forget(target: Target, upstream: Upstream): void {
+  #forget(upstream: Upstream): void {
     clearTimeout(upstream.idleTimer);
-    if (this.#upstreams.get(target) === upstream) this.#upstreams.delete(target);
+    const { target, caller } = upstream;
+    const ofTarget = this.#upstreams.get(target);
+    if (ofTarget?.get(caller) !== upstream) return;
+    ofTarget.delete(caller);
+    if (ofTarget.size === 0) this.#upstreams.delete(target);
   }
 
-  #retire(target: Target, upstream: Upstream): void {
-    this.#forget(target, upstream);
+  #retire(upstream: Upstream): void {
+    this.#forget(upstream);
     upstream.session.close();
   }
 

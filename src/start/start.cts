@@ -141,8 +141,11 @@
 
   /** What V8 compiled beforehand, and since. Functions that no run needed are not among it: they would take memory only. */
   function writeCode(script: InstanceType<typeof Script>, { bytes }: Content): void {
-    // Programs set it once they run (runtime/idle-collector.ts), and V8 takes code only under the flags that it was compiled with.
-    process.getBuiltinModule('node:v8').setFlagsFromString('--heap-growing-percent=0');
+    // Programs set these once they run (runtime/idle-collector.ts), and V8 takes code only under the flags that it was compiled
+    // with: back to what V8 has by itself.
+    for (const flag of ['--heap-growing-percent=0', '--semi-space-growth-factor=2']) {
+      process.getBuiltinModule('node:v8').setFlagsFromString(flag);
+    }
     const code = script.createCachedData();
     const header = Buffer.alloc(HEADER);
     header.writeUInt32LE(crc32(bytes), 0);
