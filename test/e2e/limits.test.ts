@@ -161,7 +161,7 @@ describe('watches', () => {
     const watches = Array.from({ length: 256 }, () => openWatch(connection.client));
     await Promise.all(watches.map(({ synced }) => within(synced, 'synced')));
     const over = await refused(openWatch(connection.client).synced, 'RESOURCE_LIMIT');
-    assert.match(over.message, /256 watches are open, which is the limit: close one/);
+    assert.match(over.message, /256 watches are open, which is the limit: end one/);
     watches[17]?.stream.cancel();
     await eventually(async () => {
       const { stream, synced } = openWatch(connection.client);
