@@ -1,7 +1,7 @@
 // The gateway as the supervisor keeps it: what its settings do, and what is made for it.
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
-import { beforeEach, describe, it } from 'node:test';
+import { afterEach, beforeEach, describe, it } from 'node:test';
 import { Gateway } from '../../src/supervisor/gateway.js';
 import { parseNotification } from '../../src/supervisor/notification.js';
 import type { TakeNotification } from '../../src/supervisor/notifications.js';
@@ -63,6 +63,16 @@ class World {
     this.#listeners.get(this.#pid)?.(parseNotification(state), fds);
   }
 
+  /** Ends it, and its process if there is one, however it is. */
+  async end(): Promise<void> {
+    this.onSignal = () => {
+      setImmediate(() => {
+        this.#exit({ code: 0, signal: undefined, startError: undefined, lastWords: '' });
+      });
+    };
+    await this.gateway.shutDown();
+  }
+
   exit(code: number): void {
     this.#exit({ code, signal: undefined, startError: undefined, lastWords: 'mcroute-gateway: for a reason\n' });
   }
@@ -96,6 +106,8 @@ describe('a gateway', () => {
   beforeEach(() => {
     world = new World();
   });
+  // Its timers would keep the test alive.
+  afterEach(() => world.end());
 
   it('is not there where nobody asks for one', async () => {
     await world.gateway.configure(undefined);
