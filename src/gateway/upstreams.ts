@@ -11,7 +11,7 @@ import { connect as connectSocket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /** Time without a call after which a connection is closed, in ms. */
-const IDLE_MS = 60_000;
+const IDLE_MS = 10_000;
 
 /** Bytes of an answer that the server may send before the client has taken what came before. */
 const WINDOW_BYTES = 128 * 1024;

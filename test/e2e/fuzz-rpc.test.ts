@@ -68,6 +68,9 @@ const OK: number = status.OK;
 /** Everybody may ask who they are. */
 const WHO_AM_I = '/mcroute.v1.GatewayService/WhoAmI';
 
+/** Root may change the policy whatever the policy is: none is taken that would not let it. */
+const SET_POLICY = '/mcroute.v1.GatewayService/SetPolicy';
+
 /** A method that ends the agent when it is done; it is called by who may not do it. */
 const ENDS_THE_AGENT = '/mcroute.v1.RoutingService/Stop';
 
@@ -161,11 +164,19 @@ async function callAll(seeds: readonly Seed[], counts: Counts): Promise<void> {
       const isOk = code === OK;
       if (calls === denied) assert.ok(!isOk || path === WHO_AM_I, what);
       else counts.add(path, isOk || (goesOn && ended.bytes > 0));
+      // A policy that was taken may leave root nothing but to set another.
+      if (isOk && path === SET_POLICY) await restorePolicy(allowed);
       // Somebody may have deleted it.
       tables.put(readyTable(TABLE));
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, caller));
+}
+
+async function restorePolicy(calls: HostileCalls): Promise<void> {
+  const request = gatewayDefinition().SetPolicy.requestSerialize({ policy: POLICY });
+  const { code, message } = await calls.call(SET_POLICY, grpcMessage(request), { 'grpc-timeout': TIMEOUT });
+  assert.equal(code, OK, message);
 }
 
 /** The messages of one call with damage to one of them, of which half are a little otherwise only. */
