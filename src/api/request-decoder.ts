@@ -35,6 +35,18 @@ export interface DecodedReplace extends RequestHeader {
   readonly resourceCount: number | undefined;
 }
 
+/** That of a request which says nothing. */
+export const EMPTY_HEADER: RequestHeader = {
+  table: 0,
+  owner: '',
+  validateOnly: false,
+  strict: false,
+  expectedRevision: undefined,
+  confirmWithin: undefined,
+  comment: '',
+  requestId: '',
+};
+
 type HeaderFields = { -readonly [Field in keyof RequestHeader]: RequestHeader[Field] };
 
 /**
@@ -99,16 +111,7 @@ export class RequestDecoder {
     const { cursor } = this.#changes.resources.keys;
     const { bytes } = cursor;
     const end = bytes.length;
-    const header: HeaderFields = {
-      table: 0,
-      owner: '',
-      validateOnly: false,
-      strict: false,
-      expectedRevision: undefined,
-      confirmWithin: undefined,
-      comment: '',
-      requestId: '',
-    };
+    const header: HeaderFields = { ...EMPTY_HEADER };
     while (cursor.at < end) {
       const tag = bytes[cursor.at++] ?? 0;
       switch (tag) {

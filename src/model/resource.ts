@@ -109,6 +109,18 @@ export function resourceFamily(key: ResourceKey): Family | undefined {
   return key.kind === 'interface' ? undefined : key.group.address.family;
 }
 
+/** The interface, or wildcard, of a key: of an mroute its iif. */
+export function interfaceOf(key: ResourceKey): string {
+  switch (key.kind) {
+    case 'mroute':
+      return key.iif;
+    case 'membership':
+      return key.interface;
+    case 'interface':
+      return key.name;
+  }
+}
+
 /** Whether two keys are the same. */
 export function sameResourceKey(a: ResourceKey, b: ResourceKey): boolean {
   if (a === b) return true;

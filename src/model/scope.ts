@@ -1,7 +1,7 @@
 // What a caller may read and change of a table.
 import { type Prefix, covers } from './address.js';
 import { isWildcard, matchesInterface } from './interface.js';
-import type { Resource, ResourceKey } from './resource.js';
+import { type Resource, type ResourceKey, interfaceOf } from './resource.js';
 
 /** A caller without one may do everything. */
 export interface Scope {
@@ -81,17 +81,6 @@ function interfacesOf(resource: Resource): readonly string[] {
 
 function groupOf(key: ResourceKey): Prefix | undefined {
   return key.kind === 'interface' ? undefined : key.group;
-}
-
-function interfaceOf(key: ResourceKey): string {
-  switch (key.kind) {
-    case 'mroute':
-      return key.iif;
-    case 'membership':
-      return key.interface;
-    case 'interface':
-      return key.name;
-  }
 }
 
 /** Whether the pattern stands for the name, or for all that a wildcard may stand for. */

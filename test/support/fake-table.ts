@@ -8,6 +8,7 @@ import {
   type Status,
   type Warning,
   formatResourceKey,
+  interfaceOf,
   sameResource,
 } from '../../src/model/resource.js';
 
@@ -146,7 +147,7 @@ export class FakeTable {
   #statusOf(resource: Resource): Status {
     const warnings = warningsOf(resource);
     const names = 'oifs' in resource ? resource.oifs.map((oif) => oif.interface) : [];
-    const first = firstInterfaceOf(resource);
+    const first = interfaceOf(resource.key);
     const missing = [first, ...names]
       .filter((name) => this.absent.has(name))
       .map((name) => ({ reason: 'INTERFACE_NOT_FOUND' as const, interface: name }));
@@ -161,17 +162,6 @@ export class FakeTable {
     const programming =
       'oifs' in resource ? { kind: 'any-source' as const, reason: 'no-source-is-special' } : undefined;
     return { state: 'programmed', missing, failure: undefined, warnings, programming };
-  }
-}
-
-function firstInterfaceOf({ key }: Resource): string {
-  switch (key.kind) {
-    case 'mroute':
-      return key.iif;
-    case 'membership':
-      return key.interface;
-    case 'interface':
-      return key.name;
   }
 }
 

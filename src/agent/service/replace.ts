@@ -4,6 +4,7 @@ import type { ReplaceResponse } from '../../api/generated/mcroute/v1/ReplaceResp
 import { timestampOfMs } from '../../api/duration.js';
 import { Violations } from '../../api/parse.js';
 import { parseOwner } from '../../api/parse-header.js';
+import { EMPTY_HEADER } from '../../api/request-decoder.js';
 import { renderDifference, renderWarning } from '../../api/render.js';
 import type { ReplaceMessage } from '../../api/requests.js';
 import { ApiError, toStatusObject } from '../../api/status.js';
@@ -93,14 +94,7 @@ export function replace(
 
 /** What a client that half-closes at once has asked for: nothing, for nobody. */
 const NO_MESSAGE: ReplaceMessage = {
-  table: 0,
-  owner: '',
-  validateOnly: false,
-  strict: false,
-  expectedRevision: undefined,
-  confirmWithin: undefined,
-  comment: '',
-  requestId: '',
+  ...EMPTY_HEADER,
   resourceCount: undefined,
   refusal: undefined,
   size: 0,
